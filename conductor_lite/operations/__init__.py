@@ -1,0 +1,23 @@
+"""What can be done: one module per resource, with permission, effect and audit in one place.
+
+Every face (HTTP API, console, terminal) calls these, and nothing below them.
+"""
+
+from conductor_lite.operations.applications import Applications
+from conductor_lite.operations.audit import AuditLog
+from conductor_lite.operations.context import Context
+from conductor_lite.operations.executors import Executors
+from conductor_lite.operations.keys import ApiKeys
+from conductor_lite.operations.overview import Overviews
+
+
+class Operations:
+    """All operations, built once on one context."""
+
+    def __init__(self, context: Context) -> None:
+        self.applications = Applications(context)
+        self.executors = Executors(context)
+        self.keys = ApiKeys(context)
+        self.audit = AuditLog(context)
+        self.overviews = Overviews(context, self.applications)
+        self.changes = context.changes

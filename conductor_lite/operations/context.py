@@ -1,0 +1,92 @@
+"""What every operation works with, and the one place that writes the audit log."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from conductor_lite.auth.actor import Actor
+from conductor_lite.auth.keys import KeyVerifier
+from conductor_lite.config import Settings
+from conductor_lite.errors import ConductorError, NotFoundError
+from conductor_lite.fleet.changes import AUDIT, Changes
+from conductor_lite.fleet.fleet import Fleet
+from conductor_lite.store.applications import Applications as ApplicationStore
+from conductor_lite.store.audit import AuditLog, NewAuditEntry
+from conductor_lite.store.keys import ApiKeys as ApiKeyStore
+from conductor_lite.store.records import ApplicationRecord
+
+
+class Context:
+    """The parts that operations share. Built once by the composition root."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        applications: ApplicationStore,
+        keys: ApiKeyStore,
+        audit_log: AuditLog,
+        fleet: Fleet,
+        verifier: KeyVerifier,
+        changes: Changes,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.settings = settings
+        self.applications = applications
+        self.keys = keys
+        self.audit_log = audit_log
+        self.fleet = fleet
+        self.verifier = verifier
+        self.changes = changes
+        self.now = now
+
+    async def application(self, actor: Actor, name: str) -> ApplicationRecord:
+        """Find an application that the actor may see.
+
+        Raises:
+            NotFoundError: there is none of that name, or it is outside the actor's reach.
+        """
+        record = await self.applications.get(actor.organization_id, name)
+        if record is None or not actor.sees(record.id):
+            raise NotFoundError(f"There is no application {name!r}; register it, or check the spelling.")
+        return record
+
+    @asynccontextmanager
+    async def audited(
+        self, actor: Actor, operation: str, target_type: str, target_id: str
+    ) -> AsyncIterator[dict[str, object]]:
+        """Record one mutation, done or refused. The block may add to the details that it is given."""
+        details: dict[str, object] = {}
+        try:
+            yield details
+        except Exception as error:
+            named = isinstance(error, ConductorError)
+            details["error"] = str(error) if named else f"internal error: {type(error).__name__}"
+            await self._record(actor, operation, target_type, target_id, "failure", details)
+            raise
+        await self._record(actor, operation, target_type, target_id, "success", details)
+
+    async def _record(
+        self,
+        actor: Actor,
+        operation: str,
+        target_type: str,
+        target_id: str,
+        status: str,
+        details: dict[str, object],
+    ) -> None:
+        entry = NewAuditEntry(
+            organization_id=actor.organization_id,
+            emitted_at=self.now(),
+            operation=operation,
+            status=status,
+            subject_type=actor.subject_type,
+            subject_id=actor.subject_id,
+            subject_display=actor.display,
+            target_type=target_type,
+            target_id=target_id,
+            source_ip=actor.source_ip,
+            details=details,
+        )
+        await self.audit_log.append([entry])
+        self.changes.publish(AUDIT)

@@ -1,0 +1,155 @@
+"""API keys: list, create, revoke; and which permissions exist."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from conductor_lite.auth.actor import Actor
+from conductor_lite.auth.keys import make_key
+from conductor_lite.auth.permissions import ALL_PERMISSIONS, TOKEN_READ, TOKEN_WRITE, WEBSOCKET_CONNECT
+from conductor_lite.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
+from conductor_lite.fleet.changes import KEYS
+from conductor_lite.operations.context import Context
+from conductor_lite.store.records import ApiKeyRecord
+
+MAX_NAME_LENGTH = 255
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key as it may be shown: never the secret nor its hash."""
+
+    id: str
+    name: str
+    created_at: datetime
+    permissions: tuple[str, ...]
+    #: Applications it is limited to, by id and by name; both empty together with ``all_applications``.
+    application_ids: tuple[str, ...]
+    application_names: tuple[str, ...]
+    all_applications: bool
+
+
+class CreatedApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A new key; ``key`` is not stored and can never be shown again."""
+
+    api_key: ApiKey
+    key: str
+
+
+class ApiKeys:
+    """Operations on API keys."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def permissions(self, actor: Actor) -> tuple[str, ...]:
+        """List every permission that a key or role can have.
+
+        Raises:
+            ForbiddenError: token.read is missing.
+        """
+        actor.require(TOKEN_READ)
+        return ALL_PERMISSIONS
+
+    async def list(self, actor: Actor) -> list[ApiKey]:
+        """List the organisation's keys, by name.
+
+        Raises:
+            ForbiddenError: token.read is missing.
+        """
+        actor.require(TOKEN_READ)
+        names = await self._application_names(actor)
+        records = await self._context.keys.list(actor.organization_id)
+        return [_describe(record, names) for record in records]
+
+    async def create(
+        self,
+        actor: Actor,
+        name: str,
+        *,
+        permissions: Sequence[str] | None = None,
+        application_names: Sequence[str] | None = None,
+    ) -> CreatedApiKey:
+        """Create a key. Without permissions it may connect executors; without applications it reaches all.
+
+        Raises:
+            ForbiddenError: token.write is missing, or the key would be allowed more than its maker.
+            ConflictError: a key of that name exists.
+            InvalidError: a name or permission is not allowed.
+            NotFoundError: an application does not exist.
+        """
+        context = self._context
+        async with context.audited(actor, "token.create", "api_key", name) as details:
+            actor.require(TOKEN_WRITE)
+            _require_valid(name, permissions or ())
+            granted = tuple(dict.fromkeys(permissions or (WEBSOCKET_CONNECT,)))
+            if not actor.permissions.issuperset(granted):
+                missing = sorted(set(granted) - actor.permissions)
+                raise ForbiddenError(f"{actor.display} cannot grant what it lacks: {', '.join(missing)}.")
+            limited_to = [(await context.application(actor, app)).id for app in application_names or ()]
+            if actor.application_ids is not None and not limited_to:
+                raise ForbiddenError(f"{actor.display} can only create keys limited to its own applications.")
+            details["permissions"] = list(granted)
+            details["applications"] = list(application_names or ())
+            made = await make_key()
+            record = ApiKeyRecord(
+                id=made.id,
+                organization_id=actor.organization_id,
+                name=name,
+                secret_hash=made.secret_hash,
+                permissions=granted,
+                application_ids=tuple(dict.fromkeys(limited_to)),
+                all_applications=not limited_to,
+                created_at=context.now(),
+            )
+            await context.keys.create(record)
+        context.changes.publish(KEYS)
+        return CreatedApiKey(api_key=_describe(record, await self._application_names(actor)), key=made.key)
+
+    async def revoke(self, actor: Actor, name: str) -> None:
+        """Revoke a key: from now on it is refused, and executors connected with it are disconnected.
+
+        Raises:
+            ForbiddenError: token.write is missing.
+            NotFoundError: no key of that name.
+        """
+        context = self._context
+        async with context.audited(actor, "token.revoke", "api_key", name):
+            actor.require(TOKEN_WRITE)
+            revoked = await context.keys.revoke(actor.organization_id, name)
+            if revoked is None:
+                raise NotFoundError(f"There is no API key {name!r}.")
+            context.verifier.forget(revoked.id)
+        await context.fleet.close_sockets_of_key(revoked.id)
+        context.changes.publish(KEYS)
+
+    async def _application_names(self, actor: Actor) -> dict[str, str]:
+        records = await self._context.applications.list(actor.organization_id)
+        return {record.id: record.name for record in records}
+
+
+def _describe(record: ApiKeyRecord, names: dict[str, str]) -> ApiKey:
+    return ApiKey(
+        id=record.id,
+        name=record.name,
+        created_at=record.created_at,
+        permissions=record.permissions,
+        application_ids=record.application_ids,
+        application_names=tuple(names[app_id] for app_id in record.application_ids if app_id in names),
+        all_applications=record.all_applications,
+    )
+
+
+def _require_valid(name: str, permissions: Sequence[str]) -> None:
+    errors = []
+    if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        message = f"expected 1 to {MAX_NAME_LENGTH} printable characters"
+        errors.append(FieldError(location="path.tokenName", message=message, value=name))
+    for index, permission in enumerate(permissions):
+        if permission not in ALL_PERMISSIONS:
+            message = f"expected one of {', '.join(ALL_PERMISSIONS)}"
+            errors.append(
+                FieldError(location=f"body.permissions[{index}]", message=message, value=permission)
+            )
+    if errors:
+        raise InvalidError("The API key cannot be created like this.", tuple(errors))
