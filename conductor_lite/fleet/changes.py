@@ -18,7 +18,7 @@ AUDIT = "audit"
 
 
 class Changes:
-    """Fan-out of change topics. Publishing never waits; a slow listener gets topics merged, never a backlog."""
+    """Fan-out of change topics. Publishing never waits; a slow listener gets topics merged, no backlog."""
 
     def __init__(self) -> None:
         # Listeners now subscribed; each leaves when its iteration ends.

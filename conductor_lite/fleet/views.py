@@ -1,4 +1,4 @@
-"""What the fleet tells others about itself: frozen pictures, taken at one instant. No behaviour lives here."""
+"""What the fleet tells others about itself: frozen pictures of one instant. No behaviour lives here."""
 
 from datetime import datetime
 
