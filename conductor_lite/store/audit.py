@@ -1,0 +1,77 @@
+"""The audit log: appending, reading newest first, pruning. Entries are never changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import delete, or_, select
+
+from conductor_lite.store.database import Database
+from conductor_lite.store.records import AuditEntry, NewAuditEntry
+from conductor_lite.store.schema import audit_log
+
+
+class AuditLog:
+    """The table of audit entries.
+
+    Args:
+        db: the open database.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def append(self, entries: Sequence[NewAuditEntry]) -> None:
+        """Add entries, all in one transaction, numbered in the order given."""
+        if not entries:
+            return
+        async with self._db.write() as connection:
+            await connection.execute(audit_log.insert(), [msgspec.structs.asdict(entry) for entry in entries])
+
+    async def list(
+        self,
+        organization_id: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        operation: str | None = None,
+        subject: str | None = None,
+        target: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[AuditEntry]:
+        """An organization's entries, newest first.
+
+        Args:
+            organization_id: whose.
+            start: not before this time.
+            end: before this time.
+            operation: only this operation.
+            subject: only by this actor, told by identifier or name.
+            target: only upon the thing with this identifier.
+            limit: most entries to give.
+            offset: entries to pass over first.
+
+        Source: API operation ``listAuditLogs``.
+        """
+        columns = audit_log.c
+        query = select(audit_log).where(columns.organization_id == organization_id)
+        if start is not None:
+            query = query.where(columns.emitted_at >= start)
+        if end is not None:
+            query = query.where(columns.emitted_at < end)
+        if operation is not None:
+            query = query.where(columns.operation == operation)
+        if subject is not None:
+            query = query.where(or_(columns.subject_id == subject, columns.subject_display == subject))
+        if target is not None:
+            query = query.where(columns.target_id == target)
+        query = query.order_by(columns.emitted_at.desc(), columns.id.desc()).limit(limit).offset(offset)
+        async with self._db.read() as connection:
+            return [AuditEntry(**row._asdict()) for row in await connection.execute(query)]
+
+    async def prune(self, before: datetime) -> int:
+        """Delete every organization's entries older than ``before``; returns how many."""
+        async with self._db.write() as connection:
+            gone = await connection.execute(delete(audit_log).where(audit_log.c.emitted_at < before))
+        return gone.rowcount

@@ -1,0 +1,1 @@
+"""One module per revision, oldest first; a migration that has been released is never edited."""

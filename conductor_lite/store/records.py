@@ -1,0 +1,128 @@
+"""What the store hands out: frozen Structs, one per kind of row. No SQL and no behaviour here.
+
+Times are aware UTC datetimes; the database keeps whole milliseconds and drops what is finer.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+
+class OrganizationRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Who owns applications and keys; a server without login has exactly one, ``local``."""
+
+    #: Stable identifier.
+    id: str
+    #: Name in the API's paths, unique on this server.
+    name: str
+    #: When it was made.
+    created_at: datetime
+
+
+class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered application and its settings."""
+
+    #: Stable identifier, made by the store at registration.
+    id: str
+    #: The organization that owns it.
+    organization_id: str
+    #: Name that its executors connect under, unique in the organization.
+    name: str
+    #: When it was registered.
+    created_at: datetime
+    #: When a setting last changed.
+    updated_at: datetime
+    #: Seconds that an executor may stay disconnected before it is declared dead.
+    executor_timeout_secs: int = 60
+    #: Whether inputs, outputs and errors must never be fetched from its executors.
+    private_mode: bool = False
+    #: Age in milliseconds past which finished workflows are deleted; None keeps them.
+    gc_time_threshold_ms: int | None = None
+    #: Number of newest workflows that retention keeps; None keeps all.
+    gc_rows_threshold: int | None = 1_000_000
+    #: Age in milliseconds past which running workflows are cancelled; None never does.
+    global_timeout_ms: int | None = None
+    #: Language of its SDK as its executors last told it, such as ``python``.
+    language: str | None = None
+
+
+class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key as stored: never the secret, only its hash."""
+
+    #: Public part of the key, unique on this server.
+    id: str
+    #: The organization it acts for.
+    organization_id: str
+    #: Name given by people, unique in the organization.
+    name: str
+    #: Argon2id hash of the secret part.
+    secret_hash: str
+    #: What it may do.
+    permissions: tuple[str, ...]
+    #: Identifiers of the applications it is limited to, sorted; shrinks as applications are deleted.
+    application_ids: tuple[str, ...]
+    #: Whether it covers every application. A limited key whose applications are all gone covers none.
+    all_applications: bool
+    #: When it was made.
+    created_at: datetime
+
+
+class ExecutorRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One executor at one application version; the three identifying fields are its key."""
+
+    #: The application it runs.
+    application_id: str
+    #: Identifier that the executor chose for itself.
+    executor_id: str
+    #: Version of the application it runs; the same id with another version is another record.
+    application_version: str
+    #: ``HEALTHY``, ``DISCONNECTED`` or ``DEAD``.
+    status: str
+    #: Host it runs on, when it told.
+    hostname: str | None
+    #: Language of its SDK, when it told.
+    language: str | None
+    #: Version of its DBOS SDK, when it told.
+    dbos_version: str | None
+    #: Whatever it told about itself, when it told.
+    executor_metadata: dict[str, object] | None
+    #: When this id and version first connected.
+    created_at: datetime
+    #: When anything but the last-seen time last changed.
+    updated_at: datetime
+    #: When it was last known to be alive; written in batches, so it may lag.
+    last_seen_at: datetime
+
+
+class NewAuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was done or refused, before the store has numbered it."""
+
+    #: The organization it happened in.
+    organization_id: str
+    #: When it happened.
+    emitted_at: datetime
+    #: Name of the operation.
+    operation: str
+    #: ``success`` or ``failure``.
+    status: str
+    #: Kind of actor, such as ``api_key``.
+    subject_type: str
+    #: Identifier of the actor.
+    subject_id: str
+    #: The actor's name for people.
+    subject_display: str
+    #: Kind of thing acted upon, such as ``application``; None when there is none.
+    target_type: str | None = None
+    #: Identifier of the thing acted upon; None when there is none.
+    target_id: str | None = None
+    #: Address that the request came from; None for what the conductor did by itself.
+    source_ip: str | None = None
+    #: Whatever else explains the entry; JSON values only.
+    details: dict[str, object] = {}
+
+
+class AuditEntry(NewAuditEntry, frozen=True, kw_only=True):
+    """An entry of the audit log. Numbers grow with time and are never used twice."""
+
+    #: Its number.
+    id: int
