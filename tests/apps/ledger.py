@@ -1,4 +1,4 @@
-"""A DBOS application for recovery tests: each step writes a line to a ledger, so nothing lost or doubled hides.
+"""A DBOS application for recovery tests: each step writes a line to a ledger file, which shows what ran.
 
 Run as a program: once launched it prints one JSON line on standard output, and goes on until SIGTERM.
 """
