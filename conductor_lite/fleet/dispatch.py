@@ -1,0 +1,182 @@
+"""Asking an application something: which executor to ask, for how long, and whom to ask next."""
+
+import logging
+from collections.abc import Collection
+from typing import TypeVar
+
+from conductor_lite.clock import Clock
+from conductor_lite.errors import (
+    DeadlineExceededError,
+    ExecutorReportedError,
+    NoExecutorAnsweredError,
+    NoHealthyExecutorError,
+    ProtocolError,
+    UnsupportedMessageError,
+)
+from conductor_lite.fleet.connection import ConnectionLostError, ExecutorConnection, UnansweredError
+from conductor_lite.fleet.registry import ApplicationFleet, Executor
+from conductor_lite.protocol import (
+    Alert,
+    ForkFromFailure,
+    ForkWorkflow,
+    ImportWorkflow,
+    Reply,
+    Request,
+    Restart,
+    TriggerSchedule,
+    is_unknown_message,
+    message_type,
+)
+
+logger = logging.getLogger("conductor_lite.fleet")
+
+R = TypeVar("R", bound=Reply)
+
+# Carried out twice, these would do their work twice; all others may be asked of another executor at any time.
+_NOT_REPEATABLE = (Alert, ForkFromFailure, ForkWorkflow, ImportWorkflow, Restart, TriggerSchedule)
+
+
+class Dispatch:
+    """Asks executors on behalf of the whole conductor.
+
+    Args:
+        clock: measures what is left of a deadline.
+        request_timeout_secs: how long one executor may take before another is asked.
+    """
+
+    def __init__(self, clock: Clock, request_timeout_secs: float) -> None:
+        self._clock = clock
+        self._request_timeout_secs = request_timeout_secs
+
+    async def ask(
+        self,
+        fleet: ApplicationFleet,
+        request: Request[R],
+        *,
+        application_version: str | None = None,
+        executor_id: str | None = None,
+        deadline_secs: float | None = None,
+        rather_not: Collection[str] = (),
+    ) -> tuple[R, Executor]:
+        """Ask one healthy executor; move on to the next when one fails to answer.
+
+        Args:
+            fleet: the application's executors.
+            request: the message.
+            application_version: ask only executors of this version.
+            executor_id: ask only this executor.
+            deadline_secs: the caller's own limit for everything together; None leaves it to each attempt's.
+            rather_not: executors to ask last, such as those that failed at this just now.
+
+        Returns:
+            The reply, which may carry an ``error_message`` of the executor's own, and who gave it.
+
+        Raises:
+            NoHealthyExecutorError: nobody fitting is connected; nothing was sent.
+            NoExecutorAnsweredError: everyone fitting was asked, or one who may have acted on it did not answer.
+            DeadlineExceededError: ``deadline_secs`` passed.
+        """
+        name = fleet.record.name
+        give_up_at = None if deadline_secs is None else self._clock.monotonic() + deadline_secs
+        asked: set[str] = set()
+        failure: Exception | None = None
+        while (executor := _choose(fleet, application_version, executor_id, rather_not, asked)) is not None:
+            executor_name = executor.record.executor_id
+            asked.add(executor_name)
+            try:
+                return await self._attempt(executor, request, give_up_at), executor
+            except (ConnectionLostError, UnansweredError) as error:
+                logger.info("%s", error)
+                failure = error
+                if error.sent and isinstance(request, _NOT_REPEATABLE):
+                    raise NoExecutorAnsweredError(
+                        f"{error} It may have carried out {message_type(type(request))} all the same; "
+                        "look before you repeat it."
+                    ) from error
+            except ProtocolError as error:
+                logger.warning("Executor %s: %s", executor_name, error)
+                failure = error
+            if give_up_at is not None and self._clock.monotonic() >= give_up_at:
+                raise DeadlineExceededError(
+                    f"No executor of {name} answered within {deadline_secs:g} s."
+                ) from failure
+        if failure is not None:
+            raise NoExecutorAnsweredError(
+                f"None of the {len(asked)} executor(s) of {name} that were asked answered; the last one: {failure}"
+            ) from failure
+        raise NoHealthyExecutorError(_nobody(name, application_version, executor_id))
+
+    async def _attempt(self, executor: Executor, request: Request[R], give_up_at: float | None) -> R:
+        connection = executor.connection
+        if connection is None:
+            raise ConnectionLostError(f"Executor {executor.record.executor_id} left just now.", sent=False)
+        timeout_secs = self._request_timeout_secs
+        if give_up_at is not None:
+            timeout_secs = max(0.001, min(timeout_secs, give_up_at - self._clock.monotonic()))
+        answers_before = connection.answers
+        try:
+            reply = await connection.request(request, timeout_secs)
+        except UnansweredError:
+            full_wait = timeout_secs >= self._request_timeout_secs
+            if full_wait and connection.answers == answers_before:
+                _judge(executor, connection, responsive=False)
+            raise
+        _judge(executor, connection, responsive=True)
+        executor.seen_at = self._clock.now()
+        return reply
+
+
+def raise_reported(reply: Reply) -> None:
+    """Turn an error that an executor reports into an exception.
+
+    Raises:
+        UnsupportedMessageError: its SDK does not know the message.
+        ExecutorReportedError: anything else it reports; the last line is the message.
+    """
+    if reply.error_message is None:
+        return
+    report = reply.error_message
+    lines = [line.strip() for line in report.splitlines() if line.strip()]
+    last_line = lines[-1] if lines else "The executor reported an error without a text."
+    if is_unknown_message(reply):
+        raise UnsupportedMessageError(last_line, report)
+    raise ExecutorReportedError(last_line, report)
+
+
+def _judge(executor: Executor, connection: ExecutorConnection, *, responsive: bool) -> None:
+    # A verdict about a socket that has been replaced meanwhile says nothing about the new one.
+    if executor.connection is connection:
+        executor.responsive = responsive
+
+
+def _choose(
+    fleet: ApplicationFleet,
+    application_version: str | None,
+    executor_id: str | None,
+    rather_not: Collection[str],
+    asked: Collection[str],
+) -> Executor | None:
+    best: Executor | None = None
+    best_rank: tuple[bool, bool, int] | None = None
+    for executor in fleet.connected.values():
+        record, connection = executor.record, executor.connection
+        if connection is None or not connection.is_open or record.executor_id in asked:
+            continue
+        if application_version is not None and record.application_version != application_version:
+            continue
+        if executor_id is not None and record.executor_id != executor_id:
+            continue
+        rank = (not executor.responsive, record.executor_id in rather_not, connection.in_flight)
+        if best_rank is None or rank < best_rank:
+            best, best_rank = executor, rank
+    return best
+
+
+def _nobody(name: str, application_version: str | None, executor_id: str | None) -> str:
+    if executor_id is not None:
+        return f"Executor {executor_id} of {name} is not connected."
+    if application_version is not None:
+        return f"No executor of {name} that runs version {application_version} is connected."
+    return (
+        f"No executor of {name} is connected; start the application, or check that it can reach this server."
+    )

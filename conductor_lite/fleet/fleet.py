@@ -1,0 +1,364 @@
+"""The fleet as the rest of the house sees it: sockets come in, questions go out, deaths are dealt with.
+
+Owns the tasks that keep it alive; every other file of this package is a part that it wires together.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from conductor_lite.clock import Clock
+from conductor_lite.config import Settings
+from conductor_lite.errors import ConductorError, NotFoundError, ProtocolError, StoreError
+from conductor_lite.fleet.changes import APPLICATIONS, AUDIT, Changes, application_topic
+from conductor_lite.fleet.connection import (
+    GOING_AWAY,
+    POLICY_VIOLATION,
+    REPLACED,
+    ExecutorConnection,
+)
+from conductor_lite.fleet.dispatch import Dispatch, raise_reported
+from conductor_lite.fleet.liveness import (
+    AskPending,
+    Decision,
+    ExecutorKey,
+    Forget,
+    MarkDead,
+    MarkDisconnected,
+    Recover,
+    Status,
+)
+from conductor_lite.fleet.probing import Prober
+from conductor_lite.fleet.recorder import Recorder
+from conductor_lite.fleet.recovery import RecoveryDesk, RecoveryOutcome, outcome_details
+from conductor_lite.fleet.registry import ApplicationFleet, Executor, Registry
+from conductor_lite.fleet.views import ExecutorView, VersionView
+from conductor_lite.protocol import ExecutorInfo, ExecutorInfoReply, Reply, Request
+from conductor_lite.store.audit import AuditLog
+from conductor_lite.store.executors import Executors
+from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
+
+logger = logging.getLogger("conductor_lite.fleet")
+
+R = TypeVar("R", bound=Reply)
+
+#: Longest wait between two looks at the clock, in seconds.
+TICK_SECS = 0.5
+#: Seconds that requests under way get to finish when the conductor stops.
+DRAIN_SECS = 3.0
+MAX_EXECUTOR_ID_LENGTH = 256
+MAX_VERSION_LENGTH = 1_024
+
+
+class Fleet:
+    """All executors of all applications.
+
+    Args:
+        settings: timeouts and limits.
+        executors: the table of executor records.
+        audit_log: where recoveries are recorded.
+        changes: whom to tell when something changes.
+        clock: the clocks.
+    """
+
+    def __init__(
+        self, settings: Settings, executors: Executors, audit_log: AuditLog, changes: Changes, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._store = executors
+        self._audit_log = audit_log
+        self._changes = changes
+        self._clock = clock
+        self._registry = Registry()
+        self._recorder = Recorder(executors, self._present)
+        self._dispatch = Dispatch(clock, settings.request_timeout_secs)
+        self._desk = RecoveryDesk(self._dispatch, clock, self._carry_out, self._record_recovery)
+        self._prober = Prober(
+            self._dispatch, self._registry, clock, settings.probe_interval_secs, self._announce
+        )
+        # Loops and work under way; cancelled when the fleet stops.
+        self._tasks: set[asyncio.Task[None]] = set()
+        # Set once, when the fleet stops: newcomers are sent away.
+        self._stopping = False
+
+    async def start(self, applications: Sequence[ApplicationRecord]) -> None:
+        """Take over what the database knows, and begin to watch.
+
+        Everyone on record gets the full timeout from now: the conductor's own absence kills nobody.
+
+        Raises:
+            StoreError: the records cannot be read.
+        """
+        now = self._clock.monotonic()
+        for application in applications:
+            self._registry.add(application)
+        for record in await self._store.all():
+            fleet = self._registry.get(record.application_id)
+            if fleet is not None:
+                fleet.restore(record, now)
+        for fleet in self._registry:
+            for executor in fleet.executors.values():
+                if executor.record.status == Status.HEALTHY.value:
+                    self._set_status(executor, Status.DISCONNECTED)
+        self._spawn(self._watch(), "liveness")
+        self._spawn(self._recorder.run(), "recorder")
+        self._spawn(self._recorder.run_seen(), "last-seen times")
+        self._spawn(self._prober.run(), "prober")
+
+    async def stop(self) -> None:
+        """Let requests under way finish for a moment, tell every executor 1001, and write what is noted."""
+        self._stopping = True
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + DRAIN_SECS
+        while loop.time() < give_up_at and any(c.in_flight for c in self._registry.connections()):
+            await asyncio.sleep(0.02)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _close_all(self._registry.connections(), GOING_AWAY, "the conductor is stopping")
+        await self._recorder.flush_seen()
+        await self._recorder.flush()
+
+    def add_application(self, record: ApplicationRecord) -> None:
+        """Begin to hold an application; one that is held already is left as it is, save its settings."""
+        self._registry.add(record)
+
+    def update_application(self, record: ApplicationRecord) -> None:
+        """Take over changed settings, such as the executor timeout."""
+        self._registry.add(record)
+
+    async def remove_application(self, application_id: str) -> None:
+        """Let go of a deleted application: its sockets are closed and its executors forgotten."""
+        fleet = self._registry.remove(application_id)
+        if fleet is None:
+            return
+        self._recorder.drop_application(application_id)
+        self._desk.forget_application(application_id)
+        connections = [e.connection for e in fleet.connected.values() if e.connection is not None]
+        fleet.connected.clear()
+        await _close_all(connections, POLICY_VIOLATION, "the application was deleted")
+
+    async def close_sockets_of_key(self, api_key_id: str) -> None:
+        """Disconnect the executors that connected with a key that was revoked."""
+        connections = [c for c in self._registry.connections() if c.api_key_id == api_key_id]
+        await _close_all(connections, POLICY_VIOLATION, "the API key was revoked")
+
+    def executors(self, application_id: str) -> list[ExecutorView]:
+        """Picture an application's executors: healthy ones first, then by when they were first seen."""
+        fleet = self._registry.get(application_id)
+        return fleet.views(self._clock.now(), self._clock.monotonic()) if fleet else []
+
+    def versions(self, application_id: str) -> list[VersionView]:
+        """Count an application's executors by version, newest version first."""
+        fleet = self._registry.get(application_id)
+        return fleet.versions() if fleet else []
+
+    async def ask(
+        self,
+        application_id: str,
+        request: Request[R],
+        *,
+        application_version: str | None = None,
+        executor_id: str | None = None,
+        deadline_secs: float | None = None,
+    ) -> R:
+        """Ask one healthy executor of an application; another one when it fails to answer.
+
+        Raises:
+            NoHealthyExecutorError: nobody fitting is connected.
+            NoExecutorAnsweredError: nobody that was asked answered.
+            DeadlineExceededError: ``deadline_secs`` passed.
+            ExecutorReportedError: the executor answered with an error of its own.
+        """
+        fleet = self._registry.get(application_id)
+        if fleet is None:
+            raise NotFoundError("The application was deleted.")
+        reply, _ = await self._dispatch.ask(
+            fleet,
+            request,
+            application_version=application_version,
+            executor_id=executor_id,
+            deadline_secs=deadline_secs,
+        )
+        raise_reported(reply)
+        return reply
+
+    async def register(self, application: ApplicationRecord, connection: ExecutorConnection) -> None:
+        """Ask a new socket who it is and take it in, in place of an older one of the same executor id.
+
+        Raises:
+            ProtocolError: it did not say who it is in time, or what it said cannot be.
+            NotFoundError: the application was deleted meanwhile.
+        """
+        try:
+            info = await connection.request(ExecutorInfo(), self._settings.handshake_timeout_secs)
+            raise_reported(info)
+        except ConductorError as error:
+            raise ProtocolError(f"It did not say who it is: {error}") from error
+        _require_identity(info)
+        fleet = self._registry.get(application.id)
+        if fleet is None or self._stopping:
+            raise NotFoundError("The application was deleted, or the conductor is stopping.")
+        if not connection.is_open:
+            return
+        connection.label = info.executor_id
+        older = fleet.connected.get(info.executor_id)
+        older_connection = older.connection if older is not None else None
+        if older is not None:
+            older.connection = None
+        executor = fleet.admit(info, connection, self._clock.now())
+        executor.probe_due_at = self._clock.monotonic() + self._settings.probe_interval_secs
+        self._recorder.save(executor.record)
+        self._carry_out(fleet, fleet.liveness.connected(executor.key, self._clock.monotonic()))
+        self._announce(fleet)
+        logger.info(
+            "Executor %s of %s connected (version %s, %s %s).",
+            info.executor_id,
+            application.name,
+            info.application_version or "unnamed",
+            info.language or "unknown SDK",
+            info.dbos_version or "",
+        )
+        if older_connection is not None:
+            logger.info("It replaces an older connection of executor %s.", info.executor_id)
+            await older_connection.close(REPLACED, "replaced by a newer connection of the same executor id")
+        await self._recorder.written()
+
+    def lost(self, application: ApplicationRecord, connection: ExecutorConnection, reason: str) -> None:
+        """A socket is gone. That of an executor that has a newer one changes nothing."""
+        connection.lost(reason)
+        fleet = self._registry.get(application.id)
+        executor = fleet.connected.get(connection.label) if fleet else None
+        if fleet is None or executor is None or executor.connection is not connection:
+            return
+        executor.connection = None
+        del fleet.connected[connection.label]
+        logger.info("Executor %s of %s disconnected: %s.", connection.label, application.name, reason)
+        self._carry_out(fleet, fleet.liveness.disconnected(executor.key, self._clock.monotonic()))
+
+    async def _watch(self) -> None:
+        while True:
+            now = self._clock.monotonic()
+            wait_secs = TICK_SECS
+            for fleet in self._registry:
+                self._carry_out(fleet, fleet.liveness.tick(now))
+                due = fleet.liveness.next_due()
+                if due is not None:
+                    wait_secs = min(wait_secs, max(0.0, due - now))
+            await asyncio.sleep(max(wait_secs, 0.001))
+
+    def _carry_out(self, fleet: ApplicationFleet, decisions: Sequence[Decision]) -> None:
+        for decision in decisions:
+            match decision:
+                case MarkDisconnected(keys):
+                    self._mark(fleet, keys, Status.DISCONNECTED)
+                case MarkDead(keys):
+                    self._mark(fleet, keys, Status.DEAD)
+                    logger.warning("%d executor(s) of %s are dead.", len(keys), fleet.record.name)
+                case Recover():
+                    self._spawn(self._recover(fleet, decision), "recovery")
+                case AskPending():
+                    self._spawn(self._ask_pending(fleet, decision), "recovery check")
+                case Forget(key):
+                    self._forget(fleet, key)
+        if decisions:
+            self._announce(fleet)
+
+    async def _recover(self, fleet: ApplicationFleet, decision: Recover) -> None:
+        try:
+            await self._desk.recover(fleet, decision)
+        except Exception:
+            # Whatever broke, the dead must not be left as if somebody were busy with them.
+            self._carry_out(
+                fleet,
+                fleet.liveness.refused(
+                    decision.cases, self._clock.monotonic(), "The conductor failed at it."
+                ),
+            )
+            raise
+
+    async def _ask_pending(self, fleet: ApplicationFleet, decision: AskPending) -> None:
+        try:
+            await self._desk.ask_pending(fleet, decision.case)
+        except Exception:
+            now = self._clock.monotonic()
+            self._carry_out(
+                fleet, fleet.liveness.unanswered(decision.case, now, "The conductor failed at it.")
+            )
+            raise
+        self._announce(fleet)
+
+    def _mark(self, fleet: ApplicationFleet, keys: Sequence[ExecutorKey], status: Status) -> None:
+        for key in keys:
+            executor = fleet.executors.get(key)
+            if executor is not None:
+                self._set_status(executor, status)
+
+    def _set_status(self, executor: Executor, status: Status) -> None:
+        executor.record = msgspec.structs.replace(
+            executor.record, status=status.value, updated_at=self._clock.now(), last_seen_at=executor.seen_at
+        )
+        self._recorder.save(executor.record)
+
+    def _forget(self, fleet: ApplicationFleet, key: ExecutorKey) -> None:
+        executor = fleet.executors.pop(key, None)
+        if executor is not None:
+            logger.info(
+                "Executor %s of %s is forgotten: nothing is pending.", key.executor_id, fleet.record.name
+            )
+            self._recorder.delete(executor.record)
+
+    async def _record_recovery(self, outcome: RecoveryOutcome) -> None:
+        self._announce(outcome.application)
+        if outcome.error is not None and outcome.attempts & (outcome.attempts - 1):
+            # A recovery that fails for days shall not fill the log: attempts 1, 2, 4, 8 … are enough.
+            return
+        application = outcome.application.record
+        entry = NewAuditEntry(
+            organization_id=application.organization_id,
+            emitted_at=self._clock.now(),
+            operation="executor.recovery",
+            status="success" if outcome.error is None else "failure",
+            subject_type="system",
+            subject_id="conductor",
+            subject_display="conductor",
+            target_type="application",
+            target_id=application.name,
+            details=outcome_details(outcome),
+        )
+        try:
+            await self._audit_log.append([entry])
+        except StoreError as error:
+            logger.error("A recovery could not be written to the audit log: %s", error)
+        self._changes.publish(AUDIT)
+
+    def _present(self) -> Iterator[Executor]:
+        for fleet in self._registry:
+            yield from list(fleet.connected.values())
+
+    def _announce(self, fleet: ApplicationFleet) -> None:
+        self._changes.publish(APPLICATIONS, application_topic(fleet.record.id))
+
+    def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("The task '%s' failed.", task.get_name(), exc_info=error)
+
+
+async def _close_all(connections: Sequence[ExecutorConnection], code: int, reason: str) -> None:
+    await asyncio.gather(*(connection.close(code, reason) for connection in connections))
+
+
+def _require_identity(info: ExecutorInfoReply) -> None:
+    if not info.executor_id or len(info.executor_id) > MAX_EXECUTOR_ID_LENGTH:
+        raise ProtocolError(f"Its executor id is empty or longer than {MAX_EXECUTOR_ID_LENGTH} characters.")
+    if len(info.application_version) > MAX_VERSION_LENGTH:
+        raise ProtocolError(f"Its application version is longer than {MAX_VERSION_LENGTH} characters.")
