@@ -2,8 +2,14 @@
 
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+#: How the names of files end that are being written; whoever finds one after a crash may delete it.
+TEMPORARY_SUFFIX = ".conductor-tmp"
+#: How the names of folders begin that hold such files; likewise.
+SCRATCH_PREFIX = ".conductor-scratch-"
 
 
 def create_private(path: Path) -> None:
@@ -12,6 +18,27 @@ def create_private(path: Path) -> None:
     SQLite gives its ``-wal`` and ``-shm`` files the same mode.
     """
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+@contextmanager
+def replacing(final: Path) -> Iterator[Path]:
+    """Give a private empty file to fill, which takes the final name at the end of the block.
+
+    The change of name is durable and happens in one instant; on an error nothing stays of the new file.
+
+    Args:
+        final: the name to take, and to replace what stands there.
+    """
+    temporary = final.with_name(f".{final.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    temporary.unlink(missing_ok=True)
+    create_private(temporary)
+    try:
+        yield temporary
+        sync(temporary)
+        temporary.replace(final)
+        sync(final.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
@@ -23,22 +50,10 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def publish(temporary: Path, final: Path) -> None:
-    """Give a finished file its final name, replacing what stood there, durably and in one instant."""
-    sync(temporary)
-    temporary.replace(final)
-    sync(final.parent)
-
-
 def write_private(path: Path, content: bytes) -> None:
     """Replace a small file in one instant; only this user may read it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    create_private(temporary)
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
-        publish(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def copy_database(source: sqlite3.Connection, target: Path) -> None:
@@ -47,11 +62,7 @@ def copy_database(source: sqlite3.Connection, target: Path) -> None:
     Raises:
         sqlite3.Error: the source cannot be read or the copy not written; no half copy stays.
     """
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    create_private(temporary)
-    try:
-        with closing(sqlite3.connect(temporary)) as copy:
-            source.backup(copy)
-        publish(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(target) as temporary, closing(sqlite3.connect(temporary)) as copy:
+        source.backup(copy)
+        # A file of its own, without the -wal that its temporary name would give it.
+        copy.execute("PRAGMA journal_mode = DELETE")

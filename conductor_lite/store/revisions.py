@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from conductor_lite import __version__
 from conductor_lite.errors import StartupError
-from conductor_lite.store import files
+from conductor_lite.store import files, swap
 from conductor_lite.store.failures import translated
 from conductor_lite.store.schema import HEAD_REVISION, KNOWN_REVISIONS
 
@@ -44,6 +44,7 @@ def prepare(path: Path, *, busy_timeout_secs: float) -> None:
         OSError: the folder or the file cannot be made.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    swap.finish(path)
     with translated(path, StartupError):
         state = inspect(path)
         _refuse_unknown(path, state)
