@@ -58,7 +58,8 @@ class Request(msgspec.Struct, Generic[R_co], frozen=True, tag_field="type", omit
 def message_type(message: type[Request[Reply]] | type[Reply]) -> str:
     """The wire's name of a message class, such as ``recovery``."""
     tag = message.__struct_config__.tag
-    if not isinstance(tag, str):
+    # msgspec gives a class that states no tag its own name for one.
+    if not isinstance(tag, str) or tag == message.__name__:
         raise TypeError(f"{message.__name__} is a base class and has no message type of its own.")
     return tag
 

@@ -27,7 +27,7 @@ ReplyT = TypeVar("ReplyT", bound=Reply)
 
 #: Frames larger than this (bytes, or characters of text) get the strict reading only: the second look builds
 #: every value as a Python object, many times the size of the frame.
-SECOND_LOOK_MAX_SIZE = 16 * 2**20
+SECOND_LOOK_MAX_SIZE = 8 * 2**20
 
 _UNKNOWN_MESSAGE = "Unknown message type"
 _WIRE_TROUBLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
@@ -136,7 +136,7 @@ def decode_request(frame: Frame) -> tuple[Request[Reply], str]:
 
 def _frame(message: Request[Reply] | Reply, tag: str, request_id: str) -> str:
     body = _written(_with_times_as_strings(message), tag)
-    # The tag always comes first, so the id has its place right behind it and nothing need be copied to a dict.
+    # The tag always comes first, so the id has its place right behind it without a detour through a dict.
     head = len(b'{"type":"') + len(tag) + len(b'"')
     return b"".join((body[:head], b',"request_id":', _written(request_id, tag), body[head:])).decode()
 

@@ -8,13 +8,17 @@ import functools
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-# An even number of backslashes, which stand for themselves, and then a row of surrogate escapes.
-_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[dD][89a-fA-F][0-9a-fA-F]{2})+)")
+Fitter = Callable[[Any], Any]
+
+_HALF = r"u[dD][89a-fA-F][0-9a-fA-F]{2}"
+# Backslashes that stand for themselves come in twos and must be stepped over; else a row of surrogate escapes.
+_SURROGATES = re.compile(rf"\\(?:\\(?:\\\\)*|{_HALF}(?:\\{_HALF})*)")
 _PAIR_OR_LONE = re.compile(r"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u....")
 
 
@@ -24,11 +28,14 @@ def without_lone_surrogates(frame: str) -> str:
     JavaScript and Python write such escapes when a text was cut in the middle of an emoji; JSON parsers may
     refuse the whole frame for it.
     """
-    return _SURROGATES.sub(lambda row: row[1] + _PAIR_OR_LONE.sub(_pair_or_replacement, row[2]), frame)
+    return _SURROGATES.sub(_mended, frame)
 
 
-def _pair_or_replacement(escape: re.Match[str]) -> str:
-    return escape[1] or "\\ufffd"
+def _mended(row: re.Match[str]) -> str:
+    found = row[0]
+    if found.startswith("\\\\"):
+        return found
+    return _PAIR_OR_LONE.sub(lambda escape: escape[1] or "\\ufffd", found)
 
 
 def fitted(value: Any, kind: type[msgspec.Struct]) -> Any:
@@ -37,68 +44,96 @@ def fitted(value: Any, kind: type[msgspec.Struct]) -> Any:
     A null where none is allowed counts as missing; anything but text in a text field becomes its JSON text; a
     whole-number field loses its fraction; one value where a list belongs becomes a list of it.
     """
-    return _fit(value, _shape(kind))
+    return _fitter_of(kind)(value)
 
 
 @functools.cache
-def _shape(kind: type[msgspec.Struct]) -> inspect.Type:
-    return inspect.type_info(kind)
+def _fitter_of(kind: type[msgspec.Struct]) -> Fitter:
+    return _fitter(inspect.type_info(kind))
 
 
-def _fit(value: Any, shape: inspect.Type) -> Any:
+def _fitter(shape: inspect.Type) -> Fitter:
+    """The function that fits a value to ``shape``, made once so that large listings cost little per field."""
     match shape:
         case inspect.UnionType():
-            return None if value is None else _fit(value, _member(value, shape))
-        case inspect.StructType() if isinstance(value, dict):
-            return _fit_struct(value, shape)
+            return _union_fitter(shape)
+        case inspect.StructType():
+            return _struct_fitter(shape)
         case inspect.ListType():
-            return [_fit(item, shape.item_type) for item in (value if isinstance(value, list) else [value])]
-        case inspect.DictType() if isinstance(value, dict):
-            return {key: _fit(item, shape.value_type) for key, item in value.items()}
+            return _list_fitter(_fitter(shape.item_type))
+        case inspect.DictType():
+            return _dict_fitter(_fitter(shape.value_type))
         case inspect.StrType():
-            return value if isinstance(value, str) else _as_text(value)
+            return _as_text
         case inspect.IntType():
-            return _as_whole_number(value)
-    return value
+            return _as_whole_number
+    return _as_it_is
 
 
-def _member(value: Any, union: inspect.UnionType) -> inspect.Type:
-    """The member that a value that is not null is meant for; a list wins only for lists."""
+def _union_fitter(union: inspect.UnionType) -> Fitter:
+    """For unions of null, one other type, and perhaps lists of it, which is all that messages have."""
     members = [member for member in union.types if not isinstance(member, inspect.NoneType)]
-    lists = [member for member in members if isinstance(member, inspect.ListType)]
-    if isinstance(value, list) and lists:
-        return lists[0]
-    return next((member for member in members if member not in lists), members[0])
+    of_lists = [_fitter(member) for member in members if isinstance(member, inspect.ListType)]
+    of_others = [_fitter(member) for member in members if not isinstance(member, inspect.ListType)]
+    for_list, for_other = (of_lists or of_others)[0], (of_others or of_lists)[0]
+
+    def fit(value: Any) -> Any:
+        if value is None:
+            return None
+        return for_list(value) if isinstance(value, list) else for_other(value)
+
+    return fit
 
 
-def _fit_struct(value: dict[str, Any], shape: inspect.StructType) -> dict[str, Any]:
-    kept = {}
-    if shape.tag_field is not None and shape.tag_field in value:
-        kept[shape.tag_field] = value[shape.tag_field]
-    for field in shape.fields:
-        if field.encode_name not in value:
-            continue
-        found = value[field.encode_name]
-        found = None if found is None else _fit(found, field.type)
-        if found is not None or field.required or _nullable(field.type):
-            kept[field.encode_name] = found
-    return kept
+def _struct_fitter(struct: inspect.StructType) -> Fitter:
+    fields = {field.encode_name: _fitter(field.type) for field in struct.fields}
+    not_null = {
+        field.encode_name
+        for field in struct.fields
+        if not field.required and not (isinstance(field.type, inspect.UnionType) and field.type.includes_none)
+    }
+
+    def fit(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        # Names of no field stay: the tag is among them, and the reading after this ignores the others.
+        return {
+            name: fields[name](item) if name in fields else item
+            for name, item in value.items()
+            if item is not None or name not in not_null
+        }
+
+    return fit
 
 
-def _nullable(shape: inspect.Type) -> bool:
-    return isinstance(shape, inspect.UnionType) and shape.includes_none
+def _list_fitter(fit_item: Fitter) -> Fitter:
+    return lambda value: [fit_item(item) for item in (value if isinstance(value, list) else [value])]
 
 
-def _as_text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _dict_fitter(fit_item: Fitter) -> Fitter:
+    return lambda value: (
+        {key: fit_item(item) for key, item in value.items()} if isinstance(value, dict) else value
+    )
+
+
+def _as_text(value: Any) -> Any:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _as_whole_number(value: Any) -> Any:
     if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            pass
         try:
             value = float(value) if value.strip() else None
         except ValueError:
             return value
     if isinstance(value, float) and math.isfinite(value):
         return int(value)
+    return value
+
+
+def _as_it_is(value: Any) -> Any:
     return value
