@@ -1,0 +1,39 @@
+"""Field types that several resources share, and the path parameters they have in common."""
+
+from datetime import UTC, datetime
+from typing import Annotated, TypeAlias
+
+import msgspec
+
+#: A whole number of 64 bits, the largest that the database and generated clients hold.
+Int64: TypeAlias = Annotated[
+    int, msgspec.Meta(ge=-(2**63), le=2**63 - 1, extra_json_schema={"format": "int64"})
+]
+
+#: RFC 3339 in UTC with milliseconds, as ``timestamp`` writes it.
+Timestamp: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+
+ApplicationName: TypeAlias = Annotated[
+    str, msgspec.Meta(min_length=3, max_length=256, pattern="^[a-z0-9_-]+$")
+]
+# No pattern is checked here: a name that cannot exist answers 404, like any other that does not.
+OrganizationName: TypeAlias = Annotated[
+    str, msgspec.Meta(extra_json_schema={"minLength": 3, "maxLength": 30, "pattern": "^[a-z0-9_]+$"})
+]
+
+
+def timestamp(moment: datetime) -> str:
+    """Write an aware time as the API does: RFC 3339, UTC, milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+class OrganizationPath(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Path parameters of what belongs to an organisation."""
+
+    org_name: OrganizationName
+
+
+class ApplicationPath(OrganizationPath, frozen=True, kw_only=True, rename="camel"):
+    """Path parameters of what belongs to an application."""
+
+    app_name: ApplicationName

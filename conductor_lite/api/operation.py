@@ -1,0 +1,77 @@
+"""What one row of the operation table is, and what a handler is given. No operation stands here."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from conductor_lite.auth.actor import Actor
+from conductor_lite.operations import Operations
+
+PathT = TypeVar("PathT", bound=msgspec.Struct)
+QueryT = TypeVar("QueryT", bound=msgspec.Struct)
+BodyT = TypeVar("BodyT", bound=msgspec.Struct)
+ResultT = TypeVar("ResultT")
+
+Method: TypeAlias = Literal["GET", "PUT", "POST", "PATCH", "DELETE"]
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """Stands for parameters or a body that an operation does not have."""
+
+
+class Call(msgspec.Struct, Generic[PathT, QueryT, BodyT], frozen=True, kw_only=True):
+    """One request, authenticated, decoded and validated."""
+
+    operations: Operations
+    actor: Actor
+    path: PathT
+    query: QueryT
+    body: BodyT
+
+
+class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=True, kw_only=True):
+    """One row of the table: everything that the routes, the checks and the OpenAPI document need to know."""
+
+    method: Method
+    #: Path template such as ``/v2/orgs/{orgName}/apps``; each placeholder is a field of ``path_parameters``.
+    path: str
+    #: The ``operationId`` that generated clients name their functions after.
+    operation_id: str
+    #: A few words for the list of operations.
+    summary: str
+    #: Heading it stands under.
+    tag: str
+    #: Permission that the called operation demands, for the document; it is checked there, not here.
+    permission: str
+    #: Name under which the called operation writes the audit log; None for reads.
+    audit: str | None = None
+    path_parameters: type[PathT]
+    #: Scalars only; each is given at most once.
+    query_parameters: type[QueryT]
+    #: Type of the JSON body; ``Nothing`` when there is none.
+    body: type[BodyT]
+    #: Whether leaving the body out is an error; otherwise every field then has its default.
+    body_required: bool = False
+    #: Type of the JSON answer; ``NoneType`` when there is none.
+    result: type[ResultT]
+    #: Status of success.
+    status: int = 200
+    #: Calls an operation and translates its answer.
+    handler: Callable[[Call[PathT, QueryT, BodyT]], Awaitable[ResultT]]
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """Names in the path template, in order."""
+        return tuple(_PLACEHOLDER.findall(self.path))
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a request may carry a body."""
+        return self.body is not Nothing
+
+
+AnyOperation: TypeAlias = Operation[Any, Any, Any, Any]

@@ -1,0 +1,171 @@
+"""From the table to Starlette: one route per path, which authenticates, decodes, calls and encodes."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+import msgspec
+from starlette.datastructures import URLPath
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import Receive, Scope, Send
+
+from conductor_lite.api.decoding import MalformedError, decode_body, decode_path, decode_query
+from conductor_lite.api.operation import AnyOperation, Call
+from conductor_lite.api.problems import problem, problem_from_error
+from conductor_lite.api.request_body import read_body
+from conductor_lite.auth.actor import Actor
+from conductor_lite.auth.authenticate import Authenticator
+from conductor_lite.config import Settings
+from conductor_lite.errors import ConductorError, InvalidError, NotFoundError
+from conductor_lite.operations import Operations
+
+_MAX_QUERY_FIELDS = 200
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class OperationRoute(BaseRoute):
+    """All operations on one path.
+
+    Segments are told apart before they are decoded, so a name may hold a slash as ``%2F``.
+
+    Args:
+        path: the template that these operations share.
+        table: the operations, one per method.
+        operations: what the handlers call.
+        authenticator: tells who is asking.
+        settings: for the largest body.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        table: Sequence[AnyOperation],
+        operations: Operations,
+        authenticator: Authenticator,
+        settings: Settings,
+    ) -> None:
+        self.path = path
+        self._segments = path.split("/")
+        self._by_method = {operation.method: operation for operation in table}
+        self._operations = operations
+        self._authenticator = authenticator
+        self._max_body_bytes = settings.max_body_bytes
+        methods: set[str] = set(self._by_method)
+        if "GET" in methods:
+            methods.add("HEAD")
+        self._allow = ", ".join(sorted(methods))
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match the path alone; a wrong method is answered here too, with what is allowed."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        segments = raw_path.decode("latin-1").split("/")
+        if len(segments) != len(self._segments):
+            return Match.NONE, {}
+        values: dict[str, str] = {}
+        for expected, segment in zip(self._segments, segments, strict=True):
+            if expected.startswith("{"):
+                if not segment:
+                    return Match.NONE, {}
+                values[expected[1:-1]] = segment
+            elif expected != segment:
+                return Match.NONE, {}
+        return Match.FULL, {"path_params": values}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        method = "GET" if request.method == "HEAD" else request.method
+        operation = next((row for name, row in self._by_method.items() if name == method), None)
+        if operation is None:
+            detail = f"This path does not take {request.method[:20]}; it takes {self._allow}."
+            response = problem(405, detail, headers={"Allow": self._allow})
+        else:
+            try:
+                response = await self._answer(operation, request)
+            except ConductorError as error:
+                response = problem_from_error(error)
+        await response(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """Operations are not looked up by name."""
+        raise NoMatchFound(name, path_params)
+
+    async def _answer(self, operation: AnyOperation, request: Request) -> Response:
+        client = request.client
+        actor = await self._authenticator.actor(
+            request.headers.get("authorization"), client.host if client else None
+        )
+        values = {name: _decode_segment(segment) for name, segment in request.path_params.items()}
+        _require_organization(actor, values)
+        call = Call(
+            operations=self._operations,
+            actor=actor,
+            path=decode_path(values, operation.path_parameters),
+            query=decode_query(_query_pairs(request), operation.query_parameters),
+            body=await self._body(operation, request),
+        )
+        result = await operation.handler(call)
+        if operation.status == 204:
+            return Response(status_code=204, headers=_NO_STORE)
+        content = msgspec.json.encode(result)
+        return Response(content, operation.status, _NO_STORE, "application/json")
+
+    async def _body(self, operation: AnyOperation, request: Request) -> msgspec.Struct:
+        body: type[msgspec.Struct] = operation.body
+        if not operation.has_body:
+            return body()
+        content = await read_body(request, self._max_body_bytes)
+        if content:
+            return decode_body(content, body)
+        if operation.body_required:
+            raise InvalidError(f"{operation.operation_id} needs a JSON body.")
+        return body()
+
+
+def _decode_segment(segment: str) -> str:
+    try:
+        return unquote_to_bytes(segment.encode("latin-1")).decode("utf-8")
+    except UnicodeDecodeError:
+        raise MalformedError("The path is not percent-encoded UTF-8.") from None
+
+
+def _query_pairs(request: Request) -> list[tuple[str, str]]:
+    query: bytes = request.scope["query_string"]
+    try:
+        return parse_qsl(
+            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_QUERY_FIELDS
+        )
+    except ValueError:
+        detail = f"The query is not percent-encoded UTF-8, or has more than {_MAX_QUERY_FIELDS} fields."
+        raise MalformedError(detail) from None
+
+
+def _require_organization(actor: Actor, values: dict[str, str]) -> None:
+    """Every caller has one organisation, and no other exists for it."""
+    organization = values.get("orgName", actor.organization_id)
+    if organization != actor.organization_id:
+        raise NotFoundError(f"There is no organization {organization[:80]!r}; yours is 'local'.")
+
+
+class UnknownPathRoute(BaseRoute):
+    """Everything under a prefix that no other route took: a problem, never a redirect or a page."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match the prefix itself and whatever is below it."""
+        is_below = (scope["path"] + "/").startswith(self._prefix + "/")
+        return (Match.FULL if scope["type"] == "http" and is_below else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 404."""
+        await problem(404, "The API has nothing at this path; /docs lists what it has.")(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
+        """Nothing here has a name."""
+        raise NoMatchFound(name, path_params)

@@ -1,0 +1,46 @@
+"""The one table of operations: routes, validation and the OpenAPI document come from it and nothing else."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from conductor_lite.api import applications, executors, roles, tokens
+from conductor_lite.api.operation import AnyOperation
+
+#: Every operation that is served, in the order in which readers see them.
+TABLE: tuple[AnyOperation, ...] = (
+    *applications.OPERATIONS,
+    *executors.OPERATIONS,
+    *tokens.OPERATIONS,
+    *roles.OPERATIONS,
+)
+
+
+def by_path(table: Iterable[AnyOperation]) -> Mapping[str, tuple[AnyOperation, ...]]:
+    """Group operations by path template, keeping their order."""
+    grouped: dict[str, list[AnyOperation]] = {}
+    for operation in table:
+        grouped.setdefault(operation.path, []).append(operation)
+    return {path: tuple(operations) for path, operations in grouped.items()}
+
+
+def check(table: Iterable[AnyOperation]) -> None:
+    """Refuse a table that contradicts itself, when the server starts rather than when someone calls.
+
+    Raises:
+        ValueError: an id or a route stands twice, or a placeholder has no field of its name.
+    """
+    ids: set[str] = set()
+    routes: set[tuple[str, str]] = set()
+    for operation in table:
+        route = (operation.method, operation.path)
+        if operation.operation_id in ids or route in routes:
+            raise ValueError(f"{operation.operation_id} ({' '.join(route)}) stands twice in the table.")
+        ids.add(operation.operation_id)
+        routes.add(route)
+        fields = {field.encode_name for field in msgspec.structs.fields(operation.path_parameters)}
+        if fields != set(operation.placeholders):
+            raise ValueError(f"{operation.operation_id}: {operation.path} does not match {sorted(fields)}.")
+
+
+check(TABLE)
