@@ -18,6 +18,7 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 #: Property that generated clients may add to any body; it means nothing to us.
 _SCHEMA_PROPERTY = "$schema"
 _MAX_ECHO_LENGTH = 200
+_INT64 = range(-(2**63), 2**63)
 _PATH_SUFFIX = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 _WORDS = {
     "int": "whole number",
@@ -115,6 +116,9 @@ def _find_faults(value: object, kind: Any, location: str, faults: list[FieldErro
             item_kind = get_args(narrowed)[0]
             _find_faults(item, item_kind, f"{location}[{index}]", faults, strict=strict)
     if len(faults) > found_before:
+        return
+    if isinstance(value, int) and not _INT64.start <= value < _INT64.stop:
+        faults.append(_fault(location, "expected a number of at most 64 bits", None))
         return
     try:
         msgspec.convert(value, kind, strict=strict)

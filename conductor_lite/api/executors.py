@@ -1,6 +1,6 @@
 """Executors over HTTP: their Struct, a thin handler, and their row of the table."""
 
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -25,7 +25,7 @@ class Executor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     updated_at: Timestamp
     language: str | None
     dbos_version: str | None
-    executor_metadata: dict[str, object] | None
+    executor_metadata: dict[str, Any] | None
 
 
 def _translate(view: ExecutorView) -> Executor:

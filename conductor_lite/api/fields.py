@@ -5,10 +5,9 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-#: A whole number of 64 bits, the largest that the database and generated clients hold.
-Int64: TypeAlias = Annotated[
-    int, msgspec.Meta(ge=-(2**63), le=2**63 - 1, extra_json_schema={"format": "int64"})
-]
+#: A whole number of 64 bits, the largest that the database and generated clients hold. ``decoding`` refuses
+#: larger ones everywhere.
+Int64: TypeAlias = Annotated[int, msgspec.Meta(extra_json_schema={"format": "int64"})]
 
 #: RFC 3339 in UTC with milliseconds, as ``timestamp`` writes it.
 Timestamp: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]

@@ -26,8 +26,6 @@ _SECURITY_SCHEMES = {
         "description": "A user's token from the OIDC provider, where one is set up.",
     },
 }
-# What the format "int64" says already.
-_INT64_BOUNDS = {"minimum": -(2**63), "maximum": 2**63 - 1}
 
 
 def build_document(table: Iterable[AnyOperation]) -> dict[str, Any]:
@@ -67,8 +65,6 @@ class _Schemas:
         made, self.components = msgspec.json.schema_components(types, ref_template=_REF)
         self._by_type = {repr(kind): schema for kind, schema in zip(types, made, strict=True)}
         _, self._parameters = msgspec.json.schema_components(set(parameters), ref_template=_REF)
-        _drop_int64_bounds(self.components)
-        _drop_int64_bounds(self._parameters)
 
     def of(self, kind: Any) -> dict[str, Any]:
         """Schema of a body or result type, by reference where it has a name."""
@@ -108,16 +104,3 @@ def _describe(row: AnyOperation, schemas: _Schemas) -> dict[str, Any]:
     problem = {"description": "Error", "content": {MEDIA_TYPE: {"schema": schemas.of(ErrorModel)}}}
     described["responses"] = {str(row.status): success, "default": problem}
     return described
-
-
-def _drop_int64_bounds(node: Any) -> None:
-    if isinstance(node, dict):
-        if node.get("format") == "int64":
-            for name, bound in _INT64_BOUNDS.items():
-                if node.get(name) == bound:
-                    del node[name]
-        for member in node.values():
-            _drop_int64_bounds(member)
-    elif isinstance(node, list):
-        for member in node:
-            _drop_int64_bounds(member)

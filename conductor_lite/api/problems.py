@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -61,7 +61,7 @@ class ErrorDetail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     location: str
     message: str
-    value: object = None
+    value: Any = None
 
 
 class ErrorModel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
