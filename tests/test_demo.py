@@ -134,6 +134,17 @@ def test_an_executor_that_cannot_start_is_reported_with_its_log_and_none_is_left
     assert fleet.pids == {}
 
 
+def test_when_the_second_executor_cannot_start_the_first_is_not_left_running(tmp_path: Path) -> None:
+    require("dbos")
+    (tmp_path / "demo" / "executor-B.log").mkdir(parents=True)
+    fleet = DemoFleet()
+    with pytest.raises(StartupError, match=r"The demo cannot start in .*executor-B\.log"):
+        asyncio.run(fleet.start("ws://127.0.0.1:9", "k", tmp_path))
+    first = fleet.executors[0].process
+    assert first is not None
+    assert not is_alive(first.pid)
+
+
 def test_the_server_side_of_the_demo_does_not_import_the_sdk(tmp_path: Path) -> None:
     program = "import conductor_lite.demo.fleet, sys; sys.exit('dbos' in sys.modules)"
     with Process([sys.executable, "-c", program], tmp_path / "log") as process:

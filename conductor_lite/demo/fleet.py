@@ -146,6 +146,9 @@ class DemoFleet:
             # One after the other, for the first one makes the database.
             for executor in self.executors:
                 await executor.launch(self._command, self._ready_timeout_secs)
+        except OSError as error:
+            await self.stop()
+            raise StartupError(f"The demo cannot start in {folder}: {error}.") from error
         except BaseException:
             await self.stop()
             raise
