@@ -17,7 +17,7 @@ from msgspec import inspect
 Fitter = Callable[[Any], Any]
 
 _HALF = r"u[dD][89a-fA-F][0-9a-fA-F]{2}"
-# Backslashes that stand for themselves come in twos and must be stepped over; else a row of surrogate escapes.
+# Pairs of backslashes, which stand for themselves and must be stepped over, or a row of surrogate escapes.
 _SURROGATES = re.compile(rf"\\(?:\\(?:\\\\)*|{_HALF}(?:\\{_HALF})*)")
 _PAIR_OR_LONE = re.compile(r"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u....")
 
