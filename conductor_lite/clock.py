@@ -1,4 +1,4 @@
-"""The two clocks: a monotonic one to measure waiting by, and the calendar for people. Tests bring their own."""
+"""The two clocks: a monotonic one to measure waiting by, and the calendar for people."""
 
 import time
 from datetime import UTC, datetime

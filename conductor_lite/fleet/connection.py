@@ -148,6 +148,11 @@ class ExecutorConnection:
             ) from None
         return decode_reply(reply_type(request), reply_frame)
 
+    async def drained(self) -> None:
+        """Wait until nothing is under way."""
+        while answers := [answer for answer in self._pending.values() if not answer.done()]:
+            await asyncio.wait(answers)
+
     async def received(self, frame: str) -> None:
         """Take one text frame. Whatever it holds, nothing but this connection can suffer from it."""
         try:

@@ -73,7 +73,7 @@ class Dispatch:
 
         Raises:
             NoHealthyExecutorError: nobody fitting is connected; nothing was sent.
-            NoExecutorAnsweredError: everyone fitting was asked, or one who may have acted on it did not answer.
+            NoExecutorAnsweredError: all fitting ones were asked, or one who may have acted on it fell silent.
             DeadlineExceededError: ``deadline_secs`` passed.
         """
         name = fleet.record.name
@@ -102,7 +102,7 @@ class Dispatch:
                 ) from failure
         if failure is not None:
             raise NoExecutorAnsweredError(
-                f"None of the {len(asked)} executor(s) of {name} that were asked answered; the last one: {failure}"
+                f"None of the {len(asked)} executor(s) of {name} that were asked answered: {failure}"
             ) from failure
         raise NoHealthyExecutorError(_nobody(name, application_version, executor_id))
 

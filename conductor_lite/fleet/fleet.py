@@ -5,7 +5,7 @@ Owns the tasks that keep it alive; every other file of this package is a part th
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -49,6 +49,8 @@ R = TypeVar("R", bound=Reply)
 TICK_SECS = 0.5
 #: Seconds that requests under way get to finish when the conductor stops.
 DRAIN_SECS = 3.0
+#: Seconds before a loop of ours that failed begins anew.
+RESTART_SECS = 1.0
 MAX_EXECUTOR_ID_LENGTH = 256
 MAX_VERSION_LENGTH = 1_024
 
@@ -103,18 +105,25 @@ class Fleet:
             for executor in fleet.executors.values():
                 if executor.record.status == Status.HEALTHY.value:
                     self._set_status(executor, Status.DISCONNECTED)
-        self._spawn(self._watch(), "liveness")
-        self._spawn(self._recorder.run(), "recorder")
-        self._spawn(self._recorder.run_seen(), "last-seen times")
-        self._spawn(self._prober.run(), "prober")
+        for name, loop in (
+            ("liveness", self._watch),
+            ("recorder", self._recorder.run),
+            ("last-seen times", self._recorder.run_seen),
+            ("prober", self._prober.run),
+        ):
+            self._spawn(_restarted(loop, name), name)
 
     async def stop(self) -> None:
         """Let requests under way finish for a moment, tell every executor 1001, and write what is noted."""
+        if self._stopping:
+            return
         self._stopping = True
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + DRAIN_SECS
-        while loop.time() < give_up_at and any(c.in_flight for c in self._registry.connections()):
-            await asyncio.sleep(0.02)
+        connections = self._registry.connections()
+        try:
+            async with asyncio.timeout(DRAIN_SECS):
+                await asyncio.gather(*(connection.drained() for connection in connections))
+        except TimeoutError:
+            logger.info("Some requests to executors were still under way; they fail now.")
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -225,7 +234,6 @@ class Fleet:
         if older_connection is not None:
             logger.info("It replaces an older connection of executor %s.", info.executor_id)
             await older_connection.close(REPLACED, "replaced by a newer connection of the same executor id")
-        await self._recorder.written()
 
     def lost(self, application: ApplicationRecord, connection: ExecutorConnection, reason: str) -> None:
         """A socket is gone. That of an executor that has a newer one changes nothing."""
@@ -351,6 +359,16 @@ class Fleet:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("The task '%s' failed.", task.get_name(), exc_info=error)
+
+
+async def _restarted(loop: Callable[[], Coroutine[object, object, None]], name: str) -> None:
+    """Run what must never end, and begin it anew after a fault of ours."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            logger.exception("The task '%s' failed and begins anew.", name)
+        await asyncio.sleep(RESTART_SECS)
 
 
 async def _close_all(connections: Sequence[ExecutorConnection], code: int, reason: str) -> None:

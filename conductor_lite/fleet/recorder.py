@@ -40,8 +40,6 @@ class Recorder:
         # Newest wanted state of each row: a record to save, or None to delete it.
         self._wanted: dict[_RowKey, ExecutorRecord | None] = {}
         self._work = asyncio.Event()
-        # Resolved when the batch that holds a caller's record was tried; replaced by each batch.
-        self._next_batch: asyncio.Future[None] | None = None
         # Last-seen time last written, by row.
         self._seen_written: dict[_RowKey, datetime] = {}
 
@@ -61,14 +59,6 @@ class Recorder:
         """Forget what is noted for an application that was deleted together with its records."""
         for row_key in [row_key for row_key in self._wanted if row_key[0] == application_id]:
             del self._wanted[row_key]
-
-    async def written(self) -> None:
-        """Wait until what is noted now was tried once, whether it succeeded or not."""
-        if not self._wanted:
-            return
-        if self._next_batch is None:
-            self._next_batch = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._next_batch)
 
     async def run(self) -> None:
         """Write for as long as the conductor runs."""
@@ -90,7 +80,6 @@ class Recorder:
     async def flush(self) -> bool:
         """Write everything noted so far. Returns whether it succeeded."""
         self._work.clear()
-        tried, self._next_batch = self._next_batch, None
         remaining, self._wanted = self._wanted, {}
         try:
             while remaining:
@@ -106,8 +95,6 @@ class Recorder:
                 # Whatever was noted meanwhile is newer.
                 self._wanted = remaining | self._wanted
                 self._work.set()
-            if tried is not None and not tried.done():
-                tried.set_result(None)
         return True
 
     async def flush_seen(self) -> None:

@@ -1,4 +1,4 @@
-"""Carries out what liveness decides about the dead: asks executors, reports back, and records each recovery."""
+"""Carries out what liveness decides about the dead: asks executors, reports back, times each recovery."""
 
 import asyncio
 import logging

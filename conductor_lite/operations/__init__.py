@@ -5,6 +5,7 @@ Every face (HTTP API, console, terminal) calls these, and nothing below them.
 
 from conductor_lite.operations.applications import Applications
 from conductor_lite.operations.audit import AuditLog
+from conductor_lite.operations.connecting import Connecting
 from conductor_lite.operations.context import Context
 from conductor_lite.operations.executors import Executors
 from conductor_lite.operations.keys import ApiKeys
@@ -20,4 +21,5 @@ class Operations:
         self.keys = ApiKeys(context)
         self.audit = AuditLog(context)
         self.overviews = Overviews(context, self.applications)
+        self.connecting = Connecting(context)
         self.changes = context.changes

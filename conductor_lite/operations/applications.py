@@ -35,9 +35,9 @@ class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
 
     executor_timeout_secs: int | msgspec.UnsetType = msgspec.UNSET
     private_mode: bool | msgspec.UnsetType = msgspec.UNSET
-    gc_time_threshold_ms: int | None | msgspec.UnsetType = msgspec.UNSET
-    gc_rows_threshold: int | None | msgspec.UnsetType = msgspec.UNSET
-    global_timeout_ms: int | None | msgspec.UnsetType = msgspec.UNSET
+    gc_time_threshold_ms: int | msgspec.UnsetType | None = msgspec.UNSET
+    gc_rows_threshold: int | msgspec.UnsetType | None = msgspec.UNSET
+    global_timeout_ms: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Applications:

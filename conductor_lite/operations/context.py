@@ -11,9 +11,9 @@ from conductor_lite.errors import ConductorError, NotFoundError
 from conductor_lite.fleet.changes import AUDIT, Changes
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.store.applications import Applications as ApplicationStore
-from conductor_lite.store.audit import AuditLog, NewAuditEntry
+from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.keys import ApiKeys as ApiKeyStore
-from conductor_lite.store.records import ApplicationRecord
+from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
 
 
 class Context:

@@ -124,7 +124,7 @@ class Overviews:
                     kind="unresponsive_executor",
                     application_name=name,
                     title=f"Executor {executor.executor_id} does not answer",
-                    advice="It is connected, but leaves requests unanswered: look at its process and database.",
+                    advice="It is connected but answers no requests: look at its process and its database.",
                     since=executor.last_seen_at,
                 )
             recovery = executor.recovery

@@ -39,6 +39,11 @@ class Applications:
     def __init__(self, db: Database) -> None:
         self._db = db
 
+    async def all(self) -> list[ApplicationRecord]:
+        """Every organization's applications, for the start of the server."""
+        async with self._db.read() as connection:
+            return [_record(row) for row in await connection.execute(select(applications))]
+
     async def list(self, organization_id: str) -> list[ApplicationRecord]:
         """The organization's applications, by name."""
         query = (

@@ -36,8 +36,23 @@ async def backup(db: Database, target: Path) -> Manifest:
     Raises:
         BackupError: it could not be written, or the database is damaged; the name is as it was.
     """
+    return await back_up_file(db.path, target)
+
+
+async def back_up_file(source: Path, target: Path) -> Manifest:
+    """The same for a database file that this process has not opened; a server may be writing to it.
+
+    Args:
+        source: the database file.
+        target: as for `backup`.
+
+    Raises:
+        BackupError: there is no such database, it is damaged, or the zip could not be written.
+    """
+    if not source.is_file():
+        raise BackupError(f"There is no database at {source}. Name its folder with --data-dir.")
     abandoned = threading.Event()
-    work = asyncio.create_task(asyncio.to_thread(_write, db.path, target, abandoned))
+    work = asyncio.create_task(asyncio.to_thread(_write, source, target, abandoned))
     try:
         return await asyncio.shield(work)
     finally:

@@ -1,0 +1,5 @@
+"""The topics that ``Operations.changes`` speaks of, for faces, which never import the fleet."""
+
+from conductor_lite.fleet.changes import APPLICATIONS, AUDIT, KEYS, application_topic
+
+__all__ = ["APPLICATIONS", "AUDIT", "KEYS", "application_topic"]

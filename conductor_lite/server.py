@@ -1,0 +1,256 @@
+"""The composition root: builds every part once, wires, starts and stops them. No part's logic is here."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import WebSocketRoute
+from starlette.types import ASGIApp
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from conductor_lite import __version__
+from conductor_lite.auth.authenticate import Authenticator
+from conductor_lite.auth.keys import KeyVerifier
+from conductor_lite.clock import Clock
+from conductor_lite.config import Settings
+from conductor_lite.errors import StartupError
+from conductor_lite.fleet.changes import Changes
+from conductor_lite.fleet.endpoint import ExecutorEndpoint
+from conductor_lite.fleet.fleet import Fleet
+from conductor_lite.operations import Operations
+from conductor_lite.operations.context import Context
+from conductor_lite.store.applications import Applications
+from conductor_lite.store.audit import AuditLog
+from conductor_lite.store.database import Database
+from conductor_lite.store.executors import Executors
+from conductor_lite.store.folder import DataFolder
+from conductor_lite.store.keys import ApiKeys
+
+#: Seconds that HTTP requests get to finish once the server was told to stop.
+GRACEFUL_SHUTDOWN_SECS = 5
+#: Connections that may wait to be accepted: a fleet reconnects all at once after a restart.
+BACKLOG = 4_096
+
+
+class Conductor:
+    """Every part of one server.
+
+    Args:
+        settings: checked settings.
+        db: the open database.
+    """
+
+    def __init__(self, settings: Settings, db: Database, clock: Clock | None = None) -> None:
+        clock = clock or Clock()
+        self.settings = settings
+        self.db = db
+        #: Set when the server begins to stop; ends long-lived answers such as event streams.
+        self.closing = asyncio.Event()
+        self._applications = Applications(db)
+        api_keys = ApiKeys(db)
+        audit_log = AuditLog(db)
+        changes = Changes()
+        verifier = KeyVerifier(api_keys.by_id)
+        self.fleet = Fleet(settings, Executors(db), audit_log, changes, clock)
+        self.authenticator = Authenticator(verifier)
+        self.operations = Operations(
+            Context(
+                settings=settings,
+                applications=self._applications,
+                keys=api_keys,
+                audit_log=audit_log,
+                fleet=self.fleet,
+                verifier=verifier,
+                changes=changes,
+                now=clock.now,
+            )
+        )
+        self.executor_endpoint = ExecutorEndpoint(settings, self.fleet, self.operations.connecting.admit)
+
+    async def start(self) -> None:
+        """Take over what is on record and begin to watch.
+
+        Raises:
+            StoreError: the records cannot be read.
+        """
+        await self.fleet.start(await self._applications.all())
+
+    async def stop(self) -> None:
+        """End long-lived answers, say goodbye to the executors, write what is noted. May be called twice."""
+        self.closing.set()
+        await self.fleet.stop()
+
+    def health(self) -> dict[str, object]:
+        """What ``/healthz`` answers."""
+        return {"status": "ok", "version": __version__}
+
+
+@asynccontextmanager
+async def open_conductor(settings: Settings) -> AsyncIterator[Conductor]:
+    """Hold the data folder and open its database, without serving: for the server and for offline commands.
+
+    Raises:
+        StartupError: another process holds the folder, or it or its database cannot be used.
+    """
+    with DataFolder.open(settings.data_dir):
+        db = await Database.open(settings.data_dir)
+        try:
+            yield Conductor(settings, db)
+        finally:
+            await db.close()
+
+
+def build_app(conductor: Conductor) -> ASGIApp:
+    """The ASGI application: every face of one conductor behind the loopback guard."""
+    # Imported here, for the offline commands of the terminal need neither face.
+    from conductor_lite.api.routes import build_routes, with_middleware
+    from conductor_lite.console.assets import asset_url
+    from conductor_lite.console.pages import Console
+
+    operations, authenticator = conductor.operations, conductor.authenticator
+    settings = conductor.settings
+    console = Console(operations, authenticator, settings, conductor.closing)
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/websocket/{app}/{key:path}", conductor.executor_endpoint),
+            *build_routes(operations, authenticator, settings, conductor.health, asset_url),
+            *console.routes(),
+        ],
+        exception_handlers={HTTPException: console.error_page, Exception: console.error_page},
+    )
+    return with_middleware(app, settings)
+
+
+class ExecutorSocketProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol, save that a peer which no longer answers pings is dropped at once.
+
+    The original waits for its write buffer to drain first, which never happens when the network is gone.
+    """
+
+    def keepalive_timeout(self) -> None:
+        """No pong came in time."""
+        super().keepalive_timeout()
+        self.transport.abort()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, told how to announce itself and what to do before it closes connections."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[], Awaitable[None]],
+        on_stop: Callable[[], Awaitable[None]],
+    ) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._on_stop = on_stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        await self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            # Newcomers would be sent away one by one otherwise.
+            server.close()
+        await self._on_stop()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # The original raises the signal again afterwards; a server that was asked to stop has not failed.
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in signals}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+async def serve(
+    settings: Settings,
+    on_ready: Callable[[str], Awaitable[None]],
+    on_stop: Callable[[], Awaitable[None]],
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: checked settings.
+        on_ready: called with the server's URL when it answers requests.
+        on_stop: called when it begins to stop.
+
+    Raises:
+        StartupError: the port is taken, or the data folder cannot be used.
+        StoreError: the database cannot be read.
+    """
+    with _listener(settings) as listener, DataFolder.open(settings.data_dir) as folder:
+        db = await Database.open(settings.data_dir)
+        try:
+            conductor = Conductor(settings, db)
+            await conductor.start()
+
+            async def announce() -> None:
+                url = _url(settings, listener)
+                folder.write_runtime(url)
+                await on_ready(url)
+
+            async def stop() -> None:
+                await on_stop()
+                await conductor.stop()
+
+            try:
+                await _Server(_uvicorn_config(settings, conductor), announce, stop).serve([listener])
+            finally:
+                await conductor.stop()
+        finally:
+            await db.close()
+
+
+def _uvicorn_config(settings: Settings, conductor: Conductor) -> uvicorn.Config:
+    return uvicorn.Config(
+        build_app(conductor),
+        http="httptools",
+        ws=ExecutorSocketProtocol,
+        ws_max_size=settings.max_frame_bytes,
+        ws_ping_interval=settings.ping_interval_secs,
+        ws_ping_timeout=settings.ping_timeout_secs,
+        # Its windows would cost more memory per executor than everything else.
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECS,
+    )
+
+
+@contextmanager
+def _listener(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    with listener:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise StartupError(
+                f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Another server may use "
+                "that port; stop it, or choose another with --port."
+            ) from error
+        yield listener
+
+
+def _url(settings: Settings, listener: socket.socket) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"
