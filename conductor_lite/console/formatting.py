@@ -1,0 +1,106 @@
+"""How values read to people: times, durations, identifiers, counts. Pure functions on values, no HTML.
+
+``static/console.js`` words relative times and countdowns the same way; change both together.
+"""
+
+from datetime import UTC, datetime
+
+_MINUTE = 60
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_JUST_NOW_SECS = 5
+_DATE_AFTER_SECS = 30 * _DAY
+ELLIPSIS = "…"
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """How long ago, or in how long: ``3 min ago``, ``in 8 s``; a date when it is a month or more away."""
+    secs = (now - moment).total_seconds()
+    if abs(secs) < _JUST_NOW_SECS:
+        return "just now"
+    if abs(secs) >= _DATE_AFTER_SECS:
+        return moment.astimezone(UTC).strftime("%Y-%m-%d")
+    return f"{coarse(secs)} ago" if secs > 0 else f"in {coarse(-secs)}"
+
+
+def coarse(secs: float) -> str:
+    """A span in its largest unit, rounded down: ``59 s``, ``3 min``, ``2 h``, ``5 d``."""
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if secs >= size:
+            return f"{int(secs // size)} {unit}"
+    return f"{int(secs)} s"
+
+
+def duration(secs: float) -> str:
+    """A measured span with the precision that its size deserves: ``340 ms``, ``1.2 s``, ``3 min 20 s``."""
+    if secs < 1:
+        return milliseconds(secs * 1000)
+    if secs < 10:
+        return f"{secs:.1f} s"
+    whole = round(secs)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    for size, unit, small_size, small_unit in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "min"),
+        (_MINUTE, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // small_size
+            return f"{whole // size} {unit} {rest} {small_unit}" if rest else f"{whole // size} {unit}"
+    raise AssertionError("unreachable: every span of a minute or more has a unit")
+
+
+def milliseconds(value_ms: float) -> str:
+    """A short span: ``0.8 ms``, ``12 ms``, ``1.3 s``."""
+    if value_ms >= 1000:
+        return duration(value_ms / 1000)
+    return f"{value_ms:.1f} ms" if value_ms < 10 else f"{value_ms:.0f} ms"
+
+
+def exact(moment: datetime) -> str:
+    """The moment itself, for hovering over a relative time; scripts show the reader's own zone instead."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def iso(moment: datetime) -> str:
+    """RFC 3339 with milliseconds, for ``<time datetime>``."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def shorten(text: str, length: int = 15) -> str:
+    """Cut a long identifier in the middle, where identifiers differ least."""
+    if len(text) <= length:
+        return text
+    head = (length - 1 + 1) // 2
+    return text[:head] + ELLIPSIS + text[len(text) - (length - 1 - head) :]
+
+
+def clip(text: str, length: int = 120) -> str:
+    """Cut a long text at its end."""
+    return text if len(text) <= length else text[: length - 1] + ELLIPSIS
+
+
+def count(number: int) -> str:
+    """A whole number with thousands set apart: ``12,345``."""
+    return f"{number:,}"
+
+
+def plural(number: int, noun: str, nouns: str | None = None) -> str:
+    """A number with its noun: ``1 executor``, ``12 executors``."""
+    return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def plain(value: object) -> str:
+    """A JSON value on one line: text as it is, the rest as JSON would write it."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(item) for item in value) if value else "none"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {plain(item)}" for key, item in value.items()) + "}"
+    return str(value)

@@ -1,0 +1,158 @@
+"""What forms need: reading them within bounds, proof that our own page sent them, and a word across a redirect.
+
+Nothing here knows a page. The proof is a double submit: a random SameSite=Strict cookie, and in the form a
+signature of it under a secret that lives as long as the process.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import secrets
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from conductor_lite.errors import ForbiddenError, InvalidError
+
+CSRF_COOKIE = "conductor_csrf"
+CSRF_FIELD = "csrf_token"
+FLASH_COOKIE = "conductor_flash"
+
+_MAX_FORM_BYTES = 64 * 1024
+_MAX_FIELDS = 500
+_FLASH_SECS = 60
+_MAX_FLASH_CHARS = 300
+_NONCE_PATTERN = re.compile(r"[A-Za-z0-9_-]{22,64}")
+
+
+class Form:
+    """The fields of one submitted form."""
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        self._fields = fields
+
+    def text(self, name: str, default: str = "") -> str:
+        """The first value of a field, without surrounding blanks."""
+        return next((value.strip() for key, value in self._fields if key == name), default)
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every value of a field that may be given many times, such as check boxes."""
+        return tuple(value for key, value in self._fields if key == name)
+
+    def checked(self, name: str) -> bool:
+        """Whether a check box was ticked."""
+        return any(key == name for key, _ in self._fields)
+
+
+class Flash(msgspec.Struct, frozen=True, kw_only=True):
+    """One sentence that the next page says, once."""
+
+    text: str
+    #: ``good`` or ``bad``.
+    tone: str = "good"
+
+
+async def read_form(request: Request) -> Form:
+    """Read a url-encoded form.
+
+    Raises:
+        InvalidError: it is too large, of another type, or not text.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type != "application/x-www-form-urlencoded":
+        raise InvalidError("The console reads forms only; programs use the HTTP API under /v2.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_FORM_BYTES:
+            raise InvalidError(f"The form is larger than {_MAX_FORM_BYTES // 1024} kB.")
+    try:
+        fields = parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
+        )
+    except ValueError:
+        raise InvalidError("The form is not readable as text.") from None
+    return Form(fields)
+
+
+class FormGuard:
+    """Signs what a browser carries for us between two requests."""
+
+    def __init__(self) -> None:
+        # Anew in every process: what an earlier one signed is refused, and its forms say so.
+        self._secret = secrets.token_bytes(32)
+
+    def nonce(self, request: Request) -> str:
+        """The browser's random value, or a fresh one if it has none."""
+        nonce = request.cookies.get(CSRF_COOKIE, "")
+        return nonce if _NONCE_PATTERN.fullmatch(nonce) else secrets.token_urlsafe(24)
+
+    def token(self, nonce: str) -> str:
+        """What a form must carry along with that value."""
+        return self._sign(b"csrf", nonce.encode())
+
+    def remember(self, request: Request, response: Response, nonce: str) -> None:
+        """Give the browser its value, unless it has it already."""
+        if request.cookies.get(CSRF_COOKIE) != nonce:
+            _set_cookie(request, response, CSRF_COOKIE, nonce)
+
+    def check(self, request: Request, form: Form) -> None:
+        """Check that a form came from a page of ours.
+
+        Raises:
+            ForbiddenError: it did not, or the server was restarted since that page was opened.
+        """
+        nonce = request.cookies.get(CSRF_COOKIE, "")
+        given = form.text(CSRF_FIELD)
+        # Compared as bytes: compare_digest refuses text that is not ASCII, which a forger may well send.
+        if not nonce or not hmac.compare_digest(self.token(nonce).encode(), given.encode()):
+            raise ForbiddenError(
+                "This form is out of date, usually because the server was restarted since you opened it. "
+                "Nothing was changed: go back, reload the page, and send it again."
+            )
+
+    def flash(self, request: Request, response: Response, flash: Flash) -> None:
+        """Let the next page say something."""
+        short = msgspec.structs.replace(flash, text=flash.text[:_MAX_FLASH_CHARS])
+        body = base64.urlsafe_b64encode(msgspec.json.encode(short))
+        value = f"{body.decode()}.{self._sign(b'flash', body)}"
+        _set_cookie(request, response, FLASH_COOKIE, value, max_age=_FLASH_SECS)
+
+    def take_flash(self, request: Request, response: Response) -> None:
+        """Make the browser forget what ``read_flash`` read."""
+        if FLASH_COOKIE in request.cookies:
+            response.delete_cookie(FLASH_COOKIE, httponly=True, samesite="strict")
+
+    def read_flash(self, request: Request) -> Flash | None:
+        """What the page before wanted said, if anything; whatever we did not sign is ignored."""
+        body, _, signature = request.cookies.get(FLASH_COOKIE, "").partition(".")
+        if not body or not hmac.compare_digest(
+            self._sign(b"flash", body.encode()).encode(), signature.encode()
+        ):
+            return None
+        try:
+            return msgspec.json.decode(base64.urlsafe_b64decode(body), type=Flash)
+        except (msgspec.DecodeError, binascii.Error):
+            return None
+
+    def _sign(self, purpose: bytes, value: bytes) -> str:
+        digest = hmac.new(self._secret, purpose + b":" + value, hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _set_cookie(
+    request: Request, response: Response, name: str, value: str, *, max_age: int | None = None
+) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age,
+        path="/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )

@@ -1,0 +1,147 @@
+"""From a page's data to a response: a whole HTML page, its live part alone, or JSON. Templates live beside this."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import Response
+
+from conductor_lite import __version__
+from conductor_lite.auth.actor import Actor
+from conductor_lite.console import formatting
+from conductor_lite.console.assets import asset_url
+from conductor_lite.console.forms import FormGuard
+from conductor_lite.console.navigation import SECTIONS
+from conductor_lite.console.tables import link
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_LIVE_TARGET = "div#live"
+_JSON = "application/json"
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one page shows."""
+
+    #: Name of its template.
+    template: str
+    #: What the browser's tab says.
+    title: str
+    #: Section of the navigation that it belongs to.
+    section: str = ""
+    #: Its address without the query; a form's answer is shown elsewhere but refreshed from here.
+    path: str = ""
+    #: Topics whose changes refresh it.
+    topics: tuple[str, ...] = ()
+    #: What it shows, to the template as ``data`` and to programs as JSON.
+    data: object = None
+    #: What only the template needs, such as a form as it was filled in.
+    extras: Mapping[str, object] = {}
+    #: HTTP status.
+    status: int = 200
+
+
+class Renderer:
+    """Renders pages.
+
+    Args:
+        guard: signs forms and flashes.
+        now: the clock that relative times count from.
+        dev: whether the server runs in development mode, which pages mention.
+    """
+
+    def __init__(self, guard: FormGuard, now: Callable[[], datetime], *, dev: bool) -> None:
+        self._guard = guard
+        self._now = now
+        self._environment = _environment()
+        self._environment.globals["dev"] = dev
+
+    def respond(self, request: Request, page: Page, actor: Actor | None) -> Response:
+        """Answer with the page in the form that the client asked for."""
+        if prefers_json(request.headers.get("accept", "")):
+            body = msgspec.json.encode(page.data)
+            return Response(body, page.status, {"Cache-Control": "no-store", "Vary": "Accept"}, _JSON)
+        # A browser that went back must get the whole page, not the part it last fetched from the same address.
+        headers = {"Cache-Control": "no-store", "Vary": "Accept, HX-Request, Cookie"}
+        whole = not wants_live_part(request)
+        nonce = self._guard.nonce(request)
+        html = self._environment.get_template(page.template).render(
+            layout="layout.html" if whole else "live.html",
+            page=page,
+            data=page.data,
+            sections=[s for s in SECTIONS if actor and s.permission in actor.permissions],
+            actor=actor,
+            csrf_token=self._guard.token(nonce),
+            flash=self._guard.read_flash(request) if whole else None,
+            now=self._now(),
+            live_url=_live_url(request, page),
+            may=actor.permissions if actor else frozenset(),
+            **page.extras,
+        )
+        response = Response(html, page.status, headers, "text/html")
+        self._guard.remember(request, response, nonce)
+        if whole:
+            self._guard.take_flash(request, response)
+        return response
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    for name in (
+        "relative", "coarse", "duration", "milliseconds", "exact", "iso", "shorten", "clip", "count", "plural", "plain"
+    ):  # fmt: skip
+        environment.filters[name] = getattr(formatting, name)
+    environment.filters["pretty"] = functools.partial(json.dumps, indent=2, ensure_ascii=False, default=str)
+    environment.filters["hash"] = _hash
+    environment.globals["link"] = link
+    environment.globals["asset_url"] = asset_url
+    environment.globals["version"] = __version__
+    return environment
+
+
+def _hash(text: str) -> str:
+    """A short stable name for an element's id, whatever characters the text has."""
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _live_url(request: Request, page: Page) -> str:
+    path = page.path or request.url.path
+    return f"{path}?{request.url.query}" if request.method == "GET" and request.url.query else path
+
+
+def wants_live_part(request: Request) -> bool:
+    """Whether htmx asks for the page's live part, to put it in place of the old one."""
+    return request.headers.get("hx-request") == "true" and request.headers.get("hx-target") == _LIVE_TARGET
+
+
+def prefers_json(accept: str) -> bool:
+    """Whether an Accept header wants JSON rather than HTML (RFC 9110, section 12.5.1)."""
+    weights = {"text/html": 0.0, _JSON: 0.0}
+    for part in accept.split(","):
+        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if media_type in weights:
+            weights[media_type] = max(weights[media_type], _weight(parameters))
+    return weights[_JSON] > weights["text/html"]
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -1,0 +1,139 @@
+"""What every page of the console shares: who asks, reading and guarding forms, and turning errors into pages."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from conductor_lite.auth.actor import Actor
+from conductor_lite.auth.authenticate import Authenticator
+from conductor_lite.config import Settings
+from conductor_lite.console.forms import Flash, Form, FormGuard, read_form
+from conductor_lite.console.rendering import Page, Renderer
+from conductor_lite.errors import (
+    ConductorError,
+    ConflictError,
+    DispatchError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    StoreError,
+    UnauthenticatedError,
+)
+from conductor_lite.operations import Operations
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+View = Callable[[Request, Actor], Awaitable[Page]]
+Action = Callable[[Request, Actor, Form], Awaitable[Response]]
+
+_STATUSES: tuple[tuple[type[ConductorError], int, str], ...] = (
+    (NotFoundError, 404, "Not found"),
+    (ForbiddenError, 403, "Not allowed"),
+    (UnauthenticatedError, 401, "Who is asking?"),
+    (InvalidError, 422, "That cannot be done like this"),
+    (ConflictError, 409, "That contradicts what is there"),
+    (DispatchError, 503, "No executor answered"),
+    (StoreError, 503, "The database refused"),
+)
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """What an error page shows."""
+
+    status: int
+    title: str
+    detail: str
+
+
+def explain(error: ConductorError) -> str:
+    """An error as one text beside a form, with every field that is wrong."""
+    fields = error.errors if isinstance(error, InvalidError) else ()
+    return " ".join([str(error), *(f"{field.location.partition('.')[2]}: {field.message}." for field in fields)])
+
+
+class Site:
+    """The parts that pages share. Built once.
+
+    Args:
+        operations: what pages read and do.
+        authenticator: tells who is asking.
+        settings: the server's settings.
+        now: the clock; tests set their own.
+    """
+
+    def __init__(
+        self,
+        operations: Operations,
+        authenticator: Authenticator,
+        settings: Settings,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.operations = operations
+        self.settings = settings
+        self.now = now
+        self._authenticator = authenticator
+        self._guard = FormGuard()
+        self._renderer = Renderer(self._guard, now, dev=settings.dev)
+
+    async def actor(self, request: Request) -> Actor:
+        """Who is asking.
+
+        Raises:
+            UnauthenticatedError: credentials were presented that are not valid.
+        """
+        source_ip = request.client.host if request.client else None
+        return await self._authenticator.actor(request.headers.get("authorization"), source_ip)
+
+    def shows(self, view: View) -> Endpoint:
+        """Make an endpoint of a page that is looked at."""
+
+        async def endpoint(request: Request) -> Response:
+            actor = None
+            try:
+                actor = await self.actor(request)
+                page = await view(request, actor)
+            except ConductorError as error:
+                return self.refusal(request, actor, error)
+            return self._renderer.respond(request, page, actor)
+
+        return endpoint
+
+    def does(self, action: Action) -> Endpoint:
+        """Make an endpoint of a form that does something; nothing runs unless a page of ours sent it."""
+
+        async def endpoint(request: Request) -> Response:
+            actor = None
+            try:
+                actor = await self.actor(request)
+                form = await read_form(request)
+                self._guard.check(request, form)
+                return await action(request, actor, form)
+            except ConductorError as error:
+                return self.refusal(request, actor, error)
+
+        return endpoint
+
+    def respond(self, request: Request, page: Page, actor: Actor) -> Response:
+        """Answer a form with a page instead of a redirect."""
+        return self._renderer.respond(request, page, actor)
+
+    def redirect(self, request: Request, url: str, flash: Flash) -> Response:
+        """Go on to another page, which says what was done (RFC 9110, section 15.4.4)."""
+        response = RedirectResponse(url, 303)
+        self._guard.flash(request, response, flash)
+        return response
+
+    def refusal(self, request: Request, actor: Actor | None, error: ConductorError) -> Response:
+        """The page that explains an error."""
+        status, title = next(
+            ((status, title) for kind, status, title in _STATUSES if isinstance(error, kind)),
+            (500, "Something went wrong"),
+        )
+        return self.problem(request, actor, Problem(status=status, title=title, detail=str(error)))
+
+    def problem(self, request: Request, actor: Actor | None, problem: Problem) -> Response:
+        """An error page in the console's look, or the same as JSON."""
+        page = Page(template="problem.html", title=problem.title, data=problem, status=problem.status)
+        return self._renderer.respond(request, page, actor)

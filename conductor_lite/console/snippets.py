@@ -1,0 +1,78 @@
+"""The lines that connect an application to this server, per language. Text only; pages decide where they stand.
+
+Names are those of the SDKs whose own client speaks the executor protocol: Python 0.26 to 2, TypeScript 4, Go and
+Java 1.
+"""
+
+import msgspec
+from starlette.requests import Request
+
+APPLICATION_PLACEHOLDER = "my-app"
+
+
+class Snippet(msgspec.Struct, frozen=True, kw_only=True):
+    """How one language connects."""
+
+    key: str
+    label: str
+    #: Which releases of the SDK these lines are for.
+    package: str
+    code: str
+
+
+def server_url(request: Request) -> str:
+    """The WebSocket address of this server as the reader reaches it, without a path."""
+    scheme = "wss" if request.url.scheme == "https" else "ws"
+    return f"{scheme}://{request.url.netloc}"
+
+
+def snippets(url: str, application_name: str = APPLICATION_PLACEHOLDER) -> tuple[Snippet, ...]:
+    """The lines to paste, in every language.
+
+    Args:
+        url: from ``server_url``.
+        application_name: the name to connect under.
+    """
+    name = application_name
+    return (
+        Snippet(
+            key="python",
+            label="Python",
+            package="dbos<3",
+            code=(
+                f'config: DBOSConfig = {{"name": "{name}",\n'
+                f'    "conductor_url": "{url}",\n'
+                '    "conductor_key": os.environ["CONDUCTOR_KEY"]}'
+            ),
+        ),
+        Snippet(
+            key="typescript",
+            label="TypeScript",
+            package="@dbos-inc/dbos-sdk@4",
+            code=(
+                f"DBOS.setConfig({{ name: '{name}' }});\n"
+                f"await DBOS.launch({{ conductorURL: '{url}',\n"
+                "    conductorKey: process.env.CONDUCTOR_KEY });"
+            ),
+        ),
+        Snippet(
+            key="go",
+            label="Go",
+            package="dbos-transact-golang v1.2",
+            code=(
+                f'dbos.NewDBOSContext(ctx, dbos.Config{{AppName: "{name}",\n'
+                f'    ConductorURL:    "{url}",\n'
+                '    ConductorAPIKey: os.Getenv("CONDUCTOR_KEY")})'
+            ),
+        ),
+        Snippet(
+            key="java",
+            label="Java",
+            package="dev.dbos:transact 1.2",
+            code=(
+                f'DBOSConfig.defaultsFromEnv("{name}")\n'
+                f'    .withConductorDomain("{url}")\n'
+                '    .withConductorKey(System.getenv("CONDUCTOR_KEY"));'
+            ),
+        ),
+    )

@@ -1,0 +1,237 @@
+// What a page does in the browser by itself: times that tick, ids that copy, dialogs, the keyboard, the theme.
+// Refreshing is live.js; every page works without either.
+(() => {
+  "use strict";
+
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // --- Times -------------------------------------------------------------------------------------------------
+
+  const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
+  const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+  let serverAheadMs = 0;
+
+  const coarse = (secs) => {
+    for (const [size, unit] of UNITS) if (secs >= size) return `${Math.floor(secs / size)} ${unit}`;
+    return `${Math.floor(secs)} s`;
+  };
+
+  const ago = (secs) => {
+    if (Math.abs(secs) < 5) return "just now";
+    return secs > 0 ? `${coarse(secs)} ago` : `in ${coarse(-secs)}`;
+  };
+
+  const tick = () => {
+    const now = Date.now() + serverAheadMs;
+    for (const element of $$("time[data-tick]")) {
+      const at = Date.parse(element.dateTime);
+      const secs = (now - at) / 1000;
+      let text = element.textContent;
+      if (element.dataset.tick === "left") text = secs < 0 ? `in ${coarse(-secs)}` : "now";
+      else if (Math.abs(secs) < 30 * 86400) text = ago(secs);
+      if (element.textContent !== text) element.textContent = text;
+      // The server cannot know the reader's zone; remember which moment the tooltip already speaks of.
+      if (element.localised !== element.dateTime) {
+        element.title = zoned.format(at);
+        element.localised = element.dateTime;
+      }
+    }
+  };
+
+  const readClock = () => {
+    const now = $("#live")?.dataset.now;
+    if (now) serverAheadMs = Date.parse(now) - Date.now();
+  };
+
+  // --- Copying and toasts ------------------------------------------------------------------------------------
+
+  const toast = (text) => {
+    const box = document.createElement("div");
+    box.className = "toast toast-good";
+    const words = document.createElement("span");
+    words.textContent = text;
+    box.append(words);
+    $("#toasts").append(box);
+    fade(box);
+  };
+
+  const fade = (box) => {
+    setTimeout(() => box.classList.add("leaving"), 6000);
+    setTimeout(() => box.remove(), 6400);
+  };
+
+  const copy = async (button) => {
+    const text = button.dataset.copy;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // No permission, or not a secure address: the old way, through a selection.
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    button.classList.add("copied");
+    setTimeout(() => button.classList.remove("copied"), 1200);
+    toast(text.length > 60 || text.includes("\n") ? "Copied" : `Copied ${text}`);
+  };
+
+  // --- Theme -------------------------------------------------------------------------------------------------
+
+  const THEMES = ["system", "light", "dark"];
+  const currentTheme = () => document.documentElement.dataset.theme ?? "system";
+
+  const nameTheme = () => {
+    const button = $("#theme-switch");
+    button.title = `Colour scheme: ${currentTheme()}`;
+    button.setAttribute("aria-label", button.title);
+  };
+
+  const switchTheme = () => {
+    const next = THEMES[(THEMES.indexOf(currentTheme()) + 1) % THEMES.length];
+    if (next === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = next;
+    remember("theme", next);
+    nameTheme();
+  };
+
+  const remember = (key, value) => {
+    try {
+      localStorage.setItem(key, value);
+    } catch {
+      // Storage is blocked: the choice lasts until the next page.
+    }
+  };
+
+  const recall = (key) => {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  };
+
+  const recallChoices = () => {
+    for (const input of $$("input[data-remember]")) {
+      if (recall(input.dataset.remember) === input.value) input.checked = true;
+    }
+  };
+
+  // --- Clicks ------------------------------------------------------------------------------------------------
+
+  document.addEventListener("click", (event) => {
+    const copyButton = event.target.closest("[data-copy]");
+    if (copyButton) return void copy(copyButton);
+    const opener = event.target.closest("[data-dialog]");
+    if (opener && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      const dialog = document.getElementById(opener.dataset.dialog);
+      if (dialog) {
+        event.preventDefault();
+        dialog.showModal();
+      }
+      return;
+    }
+    if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
+    // A click on the backdrop lands on the dialog itself; one inside lands on what it holds.
+    if (event.target instanceof HTMLDialogElement && event.target.open) event.target.close();
+  });
+
+  document.addEventListener("change", (event) => {
+    const { remember: key } = event.target.dataset ?? {};
+    if (key) remember(key, event.target.value);
+  });
+
+  // A form is sent once, however often its button is pressed; coming back to the page makes it usable again.
+  document.addEventListener("submit", (event) => {
+    if (event.target.method !== "post") return;
+    if (event.target.dataset.sent) event.preventDefault();
+    event.target.dataset.sent = "yes";
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of $$("form[data-sent]")) delete form.dataset.sent;
+  });
+
+  // --- Filters: narrow while typing, in the address as well --------------------------------------------------
+
+  let typing;
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest("form[role=search]");
+    if (!form) return;
+    clearTimeout(typing);
+    typing = setTimeout(() => {
+      const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
+      const url = query.size ? `${form.getAttribute("action")}?${query}` : form.getAttribute("action");
+      history.replaceState(history.state, "", url);
+      $("#live").dataset.url = url;
+      document.dispatchEvent(new CustomEvent("console:refresh"));
+    }, 180);
+  });
+
+  // --- Keyboard ----------------------------------------------------------------------------------------------
+
+  const typable = (element) =>
+    element.isContentEditable || element.matches("textarea, select, input:not([type=checkbox], [type=radio])");
+
+  const step = (by) => {
+    const rows = $$("[data-row]").filter((element) => element.checkVisibility());
+    if (!rows.length) return;
+    const here = rows.findIndex((element) => element.closest("tr").contains(document.activeElement));
+    const next = here < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.min(Math.max(here + by, 0), rows.length - 1);
+    rows[next].focus();
+    rows[next].closest("tr").scrollIntoView({ block: "nearest" });
+  };
+
+  let goPressedAt = 0;
+  const SHORTCUTS = {
+    "/": () => $("[data-filter]")?.select(),
+    "?": () => $("#help").showModal(),
+    j: () => step(1),
+    k: () => step(-1),
+    t: switchTheme,
+    g: () => { goPressedAt = Date.now(); },
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.isComposing) return;
+    if (typable(event.target)) {
+      if (event.key === "Escape" && event.target.matches("[data-filter]")) event.target.blur();
+      return;
+    }
+    if ($("dialog[open]")) return;
+    if (Date.now() - goPressedAt < 1200) {
+      goPressedAt = 0;
+      const link = $(`[data-go="${CSS.escape(event.key)}"]`);
+      if (link) {
+        event.preventDefault();
+        link.click();
+        return;
+      }
+    }
+    const shortcut = Object.hasOwn(SHORTCUTS, event.key) ? SHORTCUTS[event.key] : null;
+    if (shortcut) {
+      event.preventDefault();
+      shortcut();
+    }
+  });
+
+  // --- Start -------------------------------------------------------------------------------------------------
+
+  // live.js tells after each refresh.
+  document.addEventListener("console:refreshed", () => {
+    readClock();
+    tick();
+  });
+  $("#theme-switch").addEventListener("click", switchTheme);
+  $("#help-open").addEventListener("click", () => $("#help").showModal());
+  for (const box of $$(".toast")) fade(box);
+  nameTheme();
+  recallChoices();
+  readClock();
+  tick();
+  setInterval(() => document.hidden || tick(), 1000);
+  document.addEventListener("visibilitychange", () => document.hidden || tick());
+})();

@@ -1,0 +1,135 @@
+// Keeps a page's live part fresh: one event stream says that something changed, htmx fetches the part again and
+// morphs it in place. Polls when there is no stream, rests while the tab is hidden.
+(() => {
+  "use strict";
+
+  const LEAST_PAUSE_MS = 500;
+  const POLL_MS = 4000;
+  const FRESHEN_MS = 20000;
+  const RETRY_STREAM_MS = 30000;
+
+  const part = () => document.getElementById("live");
+  const light = document.getElementById("live-state");
+  const WORDS = {
+    live: ["live", "Changes show at once"],
+    polling: ["polling", "No event stream: asking every few seconds"],
+    offline: ["offline", "The server does not answer; trying again"],
+  };
+
+  // --- Morphing: what the reader did to the page stays ---------------------------------------------------------
+
+  const edited = (form) =>
+    [...form.elements].some((field) =>
+      field.type === "checkbox" || field.type === "radio"
+        ? field.checked !== field.defaultChecked
+        : "defaultValue" in field && field.type !== "hidden" && field.value !== field.defaultValue,
+    );
+
+  htmx.registerExtension("console", {
+    htmx_before_morph_node: (old, { newNode }) => {
+      // console.js words times; the same moment needs no rewording.
+      if (old instanceof HTMLTimeElement && old.dateTime === newNode.dateTime) return false;
+      if (old instanceof HTMLFormElement && edited(old)) return false;
+      return true;
+    },
+    htmx_before_morph_attr: (element, { attrName }) => {
+      // Open dialogs and details are the reader's doing; the server never closes them.
+      if (attrName === "open" && element.matches("dialog, details")) return false;
+      return !(attrName === "class" && element.classList.contains("copied"));
+    },
+  });
+
+  // --- Refreshing: at most one at a time, at most two a second --------------------------------------------------
+
+  let refreshing = false;
+  let again = false;
+  let last = 0;
+  let waiting;
+
+  const refresh = () => {
+    if (document.hidden) return;
+    if (refreshing) {
+      again = true;
+      return;
+    }
+    clearTimeout(waiting);
+    waiting = setTimeout(fetchPart, Math.max(0, last + LEAST_PAUSE_MS - Date.now()));
+  };
+
+  const fetchPart = async () => {
+    refreshing = true;
+    again = false;
+    last = Date.now();
+    let answered = false;
+    const hear = () => { answered = true; };
+    document.addEventListener("htmx:after:swap", hear, { once: true });
+    try {
+      await htmx.ajax("GET", part().dataset.url, { target: "#live", swap: "outerMorph" });
+    } finally {
+      document.removeEventListener("htmx:after:swap", hear);
+      refreshing = false;
+    }
+    if (answered) {
+      document.dispatchEvent(new CustomEvent("console:refreshed"));
+      show(stream?.readyState === EventSource.OPEN ? "live" : "polling");
+    } else {
+      show("offline");
+    }
+    if (again) refresh();
+  };
+
+  // --- The stream ------------------------------------------------------------------------------------------------
+
+  let stream = null;
+  let polling = null;
+  let retry = null;
+
+  const show = (state) => {
+    if (light.dataset.state === state) return;
+    light.dataset.state = state;
+    [light.textContent, light.title] = WORDS[state];
+    light.hidden = false;
+  };
+
+  const poll = (on) => {
+    clearInterval(polling);
+    polling = on ? setInterval(refresh, POLL_MS) : null;
+  };
+
+  const open = () => {
+    close();
+    const topics = part()?.dataset.topics;
+    if (!topics || document.hidden) return;
+    stream = new EventSource(`/events?topics=${encodeURIComponent(topics)}`);
+    stream.addEventListener("ready", () => {
+      poll(false);
+      show("live");
+      // What changed between the page and its stream, or while a stream was down, was never announced.
+      refresh();
+    });
+    stream.addEventListener("change", refresh);
+    stream.addEventListener("error", () => {
+      if (!polling) poll(true);
+      // A refused stream stays closed; one that broke reconnects by itself.
+      if (stream.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_STREAM_MS);
+    });
+  };
+
+  const close = () => {
+    clearTimeout(retry);
+    stream?.close();
+    stream = null;
+    poll(false);
+  };
+
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  // A page kept for the Back button must not keep a connection.
+  window.addEventListener("pagehide", close);
+  window.addEventListener("pageshow", (event) => event.persisted && open());
+  document.addEventListener("console:refresh", refresh);
+  if (part()?.dataset.topics) {
+    // Round trips and requests in flight change without being announced.
+    setInterval(refresh, FRESHEN_MS);
+    open();
+  }
+})();
