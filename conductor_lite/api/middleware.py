@@ -6,14 +6,13 @@ import time
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from conductor_lite.api.problems import internal_problem
 from conductor_lite.redact import redact, redact_path
 
 access_log = logging.getLogger("conductor_lite.access")
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 #: Key under which a request's id stands in the ASGI scope.
 REQUEST_ID = "conductor_lite.request_id"
@@ -38,11 +37,11 @@ class RequestContext:
         exchange = _Exchange(scope, send, request_id)
         try:
             await self._app(scope, receive, exchange.send)
-        except ClientDisconnect:
-            exchange.log(_CLIENT_CLOSED_REQUEST)
+            if not exchange.answered:
+                exchange.log(_CLIENT_CLOSED_REQUEST)
         except Exception:
             # The outermost loop of a request. A WebSocket's failure goes on to the server, which closes it.
-            _log.exception("%s failed, request id %s", redact_path(scope["path"]), request_id)
+            logger.exception("%s failed, request id %s", redact_path(scope["path"]), request_id)
             if scope["type"] == "websocket":
                 exchange.log(500)
                 raise

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from conductor_lite.api.decoding import MalformedError, safe_echo
@@ -15,12 +14,14 @@ from conductor_lite.errors import (
     ConductorError,
     ConflictError,
     DeadlineExceededError,
+    DispatchError,
     ExecutorReportedError,
     ForbiddenError,
     InvalidError,
     NoExecutorAnsweredError,
     NoHealthyExecutorError,
     NotFoundError,
+    ProtocolError,
     StoreError,
     UnauthenticatedError,
     UnsupportedMessageError,
@@ -49,6 +50,9 @@ _STATUSES: tuple[tuple[type[ConductorError], int], ...] = (
     (NoHealthyExecutorError, 503),
     (StoreError, 503),
     (DeadlineExceededError, 504),
+    (DispatchError, 502),
+    (ProtocolError, 502),
+    (ConductorError, 500),
 )
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -111,14 +115,8 @@ def problem(
 
 
 def problem_from_error(error: ConductorError) -> Response:
-    """Translate one of our errors.
-
-    Raises:
-        ConductorError: the error itself, when it has no status: it is a failure of our own, not an answer.
-    """
-    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), None)
-    if status is None:
-        raise error
+    """Translate one of our errors; their texts are made to be shown."""
+    status = next(status for kind, status in _STATUSES if isinstance(error, kind))
     errors = None
     if isinstance(error, InvalidError) and error.errors:
         errors = [
@@ -144,18 +142,9 @@ def _headers(error: ConductorError) -> dict[str, str]:
     return {}
 
 
-def problem_from_http_exception(error: HTTPException) -> Response:
-    """Translate what Starlette raises for routes that are not of the table."""
-    detail = error.detail if error.detail != HTTPStatus(error.status_code).phrase else ""
-    return problem(error.status_code, detail or _plain_detail(error.status_code), headers=error.headers)
-
-
-def _plain_detail(status: int) -> str:
-    if status == HTTPStatus.NOT_FOUND:
-        return "There is nothing at this path; /docs lists what there is."
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return "This path does not take this method; the Allow header lists those that it takes."
-    return HTTPStatus(status).phrase
+def method_problem(allowed: str) -> Response:
+    """The answer to a method that a path does not take (RFC 9110, section 15.5.6)."""
+    return problem(405, f"This path takes {allowed}, and nothing else.", headers={"Allow": allowed})
 
 
 def internal_problem(request_id: str) -> Response:

@@ -1,25 +1,29 @@
 """From the table to Starlette: one route per path, which authenticates, decodes, calls and encodes."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 from starlette.datastructures import URLPath
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
 from conductor_lite.api.decoding import MalformedError, decode_body, decode_path, decode_query
+from conductor_lite.api.middleware import REQUEST_ID
 from conductor_lite.api.operation import AnyOperation, Call
-from conductor_lite.api.problems import problem, problem_from_error
+from conductor_lite.api.problems import internal_problem, method_problem, problem, problem_from_error
 from conductor_lite.api.request_body import read_body
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.config import Settings
-from conductor_lite.errors import ConductorError, InvalidError, NotFoundError
+from conductor_lite.errors import ConductorError, InvalidError, NotFoundError, StoreError
 from conductor_lite.operations import Operations
+
+logger = logging.getLogger(__name__)
 
 _MAX_QUERY_FIELDS = 200
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -48,14 +52,13 @@ class OperationRoute(BaseRoute):
     ) -> None:
         self.path = path
         self._segments = path.split("/")
-        self._by_method = {operation.method: operation for operation in table}
+        self._by_method: dict[str, AnyOperation] = {operation.method: operation for operation in table}
         self._operations = operations
         self._authenticator = authenticator
         self._max_body_bytes = settings.max_body_bytes
-        methods: set[str] = set(self._by_method)
-        if "GET" in methods:
-            methods.add("HEAD")
-        self._allow = ", ".join(sorted(methods))
+        if "GET" in self._by_method:
+            self._by_method["HEAD"] = self._by_method["GET"]
+        self._allow = ", ".join(sorted(self._by_method))
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match the path alone; a wrong method is answered here too, with what is allowed."""
@@ -78,16 +81,23 @@ class OperationRoute(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        method = "GET" if request.method == "HEAD" else request.method
-        operation = next((row for name, row in self._by_method.items() if name == method), None)
+        operation = self._by_method.get(request.method)
         if operation is None:
-            detail = f"This path does not take {request.method[:20]}; it takes {self._allow}."
-            response = problem(405, detail, headers={"Allow": self._allow})
+            response = method_problem(self._allow)
         else:
             try:
                 response = await self._answer(operation, request)
+            except ClientDisconnect:
+                return
             except ConductorError as error:
                 response = problem_from_error(error)
+                if response.status_code == 500 or isinstance(error, StoreError):
+                    logger.error("%s failed: %s", operation.operation_id, error)
+            except Exception:
+                # The outermost loop of an API request: no other face shall answer it with a page.
+                request_id = scope[REQUEST_ID]
+                logger.exception("%s failed, request id %s", operation.operation_id, request_id)
+                response = internal_problem(request_id)
         await response(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
@@ -149,6 +159,17 @@ def _require_organization(actor: Actor, values: dict[str, str]) -> None:
     organization = values.get("orgName", actor.organization_id)
     if organization != actor.organization_id:
         raise NotFoundError(f"There is no organization {organization[:80]!r}; yours is 'local'.")
+
+
+class DocumentRoute(Route):
+    """A fixed path for reading only, whose refusals are problems too."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["method"] in ("GET", "HEAD"):
+            await super().handle(scope, receive, send)
+        else:
+            await method_problem("GET, HEAD")(scope, receive, send)
 
 
 class UnknownPathRoute(BaseRoute):

@@ -1,28 +1,22 @@
-"""What the composition root takes from this package: routes, error handlers and outer middleware."""
+"""What the composition root takes from this package: routes and outer middleware."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable
 
 import msgspec
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from conductor_lite.api.docs import render_docs
-from conductor_lite.api.middleware import REQUEST_ID, RequestContext
+from conductor_lite.api.middleware import RequestContext
 from conductor_lite.api.openapi import build_document
-from conductor_lite.api.problems import internal_problem, problem_from_error, problem_from_http_exception
-from conductor_lite.api.route import OperationRoute, UnknownPathRoute
+from conductor_lite.api.route import DocumentRoute, OperationRoute, UnknownPathRoute
 from conductor_lite.api.table import TABLE, by_path
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.auth.guard import LoopbackGuard, SecurityHeaders
 from conductor_lite.config import Settings
-from conductor_lite.errors import ConductorError
 from conductor_lite.operations import Operations
-
-ExceptionHandler: TypeAlias = Callable[[Request, Exception], Awaitable[Response]]
 
 
 def _plain_asset_url(name: str) -> str:
@@ -44,6 +38,9 @@ def build_routes(
         settings: for the largest request body.
         health: what ``/healthz`` shows; ``{"status": "ok", ...}`` answers 200, any other status 503.
         asset_url: from the name of a static file to the address it is served at.
+
+    Every refusal and failure on these routes is answered here, as a problem; ``exception_handlers`` of the
+    application never see one. They need ``with_middleware`` around them, for the request's id.
     """
     document = build_document(TABLE)
     document_bytes = msgspec.json.encode(document)
@@ -61,27 +58,15 @@ def build_routes(
         return HTMLResponse(docs_page, headers={"Cache-Control": "no-cache"})
 
     return [
-        Route("/healthz", show_health),
-        Route("/openapi.json", show_document),
-        Route("/docs", show_docs),
+        DocumentRoute("/healthz", show_health),
+        DocumentRoute("/openapi.json", show_document),
+        DocumentRoute("/docs", show_docs),
         *(
             OperationRoute(path, rows, operations, authenticator, settings)
             for path, rows in by_path(TABLE).items()
         ),
         UnknownPathRoute("/v2"),
     ]
-
-
-def exception_handlers() -> Mapping[Any, ExceptionHandler]:
-    """Handlers for ``Starlette(exception_handlers=...)``: whatever is raised becomes a problem.
-
-    The one for ``Exception`` hides what happened; ``with_middleware`` logs it.
-    """
-    return {
-        HTTPException: _answer_http_exception,
-        ConductorError: _answer_conductor_error,
-        Exception: _answer_unforeseen,
-    }
 
 
 def with_middleware(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -94,19 +79,3 @@ def with_middleware(app: ASGIApp, settings: Settings) -> ASGIApp:
 
 def _json(content: bytes, status: int, cache_control: str) -> Response:
     return Response(content, status, {"Cache-Control": cache_control}, "application/json")
-
-
-async def _answer_http_exception(_: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return problem_from_http_exception(error)
-
-
-async def _answer_conductor_error(_: Request, error: Exception) -> Response:
-    if not isinstance(error, ConductorError):
-        raise error
-    return problem_from_error(error)
-
-
-async def _answer_unforeseen(request: Request, _: Exception) -> Response:
-    return internal_problem(request.scope[REQUEST_ID])

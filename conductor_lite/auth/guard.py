@@ -65,12 +65,12 @@ class LoopbackGuard:
 
     Args:
         app: what to guard.
-        allowed_hosts: further host names to accept, with a port to accept only that one.
+        allowed_hosts: further names to accept, those of a reverse proxy; with a port to accept only that one.
     """
 
     def __init__(self, app: ASGIApp, allowed_hosts: Iterable[str] = ()) -> None:
         self._app = app
-        self._allowed_hosts = _LOOPBACK_NAMES | {host.strip().lower() for host in allowed_hosts}
+        self._proxied_hosts = frozenset(host.strip().lower() for host in allowed_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what may come in; refuse the rest with a problem."""
@@ -89,15 +89,18 @@ class LoopbackGuard:
             )
         host = hosts[0].lower()
         name, port = _split_host(host)
-        if name not in self._allowed_hosts and host not in self._allowed_hosts:
+        is_proxied = name in self._proxied_hosts or host in self._proxied_hosts
+        if name not in _LOOPBACK_NAMES and not is_proxied:
             return _refusal(
                 421,
-                "This server only answers to 127.0.0.1, localhost and [::1]; to reach it by another name, add "
-                "that name to the setting allowed_hosts.",
+                "This server only answers to 127.0.0.1, localhost and [::1]; to reach it by another name, "
+                "add that name to the setting allowed_hosts.",
             )
         scheme = _WEB_SCHEMES[scope["scheme"]]
-        own_origin = (scheme, name, port or str(_DEFAULT_PORTS[scheme]))
-        if any(_split_origin(origin) != own_origin for origin in origins):
+        # A proxy in front may speak TLS where this server does not see it, so there the scheme may differ.
+        schemes = _DEFAULT_PORTS if is_proxied else (scheme,)
+        own = {(own_scheme, name, port or str(_DEFAULT_PORTS[own_scheme])) for own_scheme in schemes}
+        if any(_split_origin(origin) not in own for origin in origins):
             return _refusal(
                 403, "The Origin header names another site; pages of other sites may not use this one."
             )
