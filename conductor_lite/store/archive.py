@@ -1,4 +1,4 @@
-"""The zip of a backup: its manifest, writing it, reading it with suspicion. Knows nothing of a live server."""
+"""The zip of a backup: its manifest, writing it, reading it with suspicion. Knows nothing of a live store."""
 
 import hashlib
 import shutil

@@ -49,8 +49,6 @@ async def back_up_file(source: Path, target: Path) -> Manifest:
     Raises:
         BackupError: there is no such database, it is damaged, or the zip could not be written.
     """
-    if not source.is_file():
-        raise BackupError(f"There is no database at {source}. Name its folder with --data-dir.")
     abandoned = threading.Event()
     work = asyncio.create_task(asyncio.to_thread(_write, source, target, abandoned))
     try:
@@ -105,6 +103,8 @@ def restore(zip_path: Path, folder: Path) -> Path | None:
 
 
 def _write(source: Path, target: Path, abandoned: threading.Event) -> Manifest:
+    if not source.is_file():
+        raise BackupError(f"There is no database at {source}. Name its folder with --data-dir.")
     def check(*_progress: object) -> None:
         if abandoned.is_set():
             raise _AbandonedError

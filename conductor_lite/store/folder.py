@@ -1,7 +1,7 @@
 """The data folder: held by one process at a time, and where others learn how to reach the server in it.
 
-The lock is ``flock`` on ``conductor.lock``: the kernel lets go of it when the process ends, however it ends, so
-there is never a stale one to remove. What a killed process left behind is never trusted without it.
+The lock is ``flock`` on ``conductor.lock``: the kernel lets go of it when the process ends, however it ends,
+so there is never a stale one to remove. What a killed process left behind is never trusted without it.
 """
 
 import errno

@@ -1,8 +1,8 @@
 """Putting a restored database in the old one's place so that a crash at any instant leaves one of them whole.
 
 SQLite's database is up to three files, and no file system renames three at once. So the new one is staged
-first, complete, under a name that says "restoring": from then on the restore is decided, and whoever opens the
-folder next finishes it. Never leave a new database beside an old ``-wal``: SQLite would replay it.
+first, complete, under a name that says "restoring": from then on the restore is decided, and whoever opens
+the folder next finishes it. Never leave a new database beside an old ``-wal``: SQLite would replay it.
 """
 
 from pathlib import Path
