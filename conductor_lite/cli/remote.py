@@ -5,9 +5,8 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
 import msgspec
 
 from conductor_lite.cli.options import settings_of
@@ -22,6 +21,9 @@ from conductor_lite.errors import (
     NotFoundError,
     UnauthenticatedError,
 )
+
+if TYPE_CHECKING:
+    import httpx
 
 T = TypeVar("T")
 
@@ -42,7 +44,7 @@ class Api:
         http: a client whose base URL is the server's root.
     """
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(self, http: "httpx.AsyncClient") -> None:
         self._http = http
 
     async def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
@@ -51,6 +53,8 @@ class Api:
         Raises:
             ConductorError: one of our own, by the problem's status, with its detail.
         """
+        import httpx
+
         try:
             response = await self._http.request(method, f"/v2/orgs/local{path}", json=body)
         except httpx.HTTPError as error:
@@ -81,6 +85,9 @@ def run(config: Path | None, data_dir: Path | None, work: Callable[[Api], Awaita
 
 @asynccontextmanager
 async def _api(config: Path | None, data_dir: Path | None) -> AsyncIterator[Api]:
+    # Imported late: it takes a tenth of a second that ``serve`` should not wait for.
+    import httpx
+
     settings = settings_of(config, data_dir=data_dir)
     url = os.environ.get("CONDUCTOR_LITE_URL")
     if url is None or data_dir is not None:
@@ -104,6 +111,8 @@ async def _api(config: Path | None, data_dir: Path | None) -> AsyncIterator[Api]
 
 @asynccontextmanager
 async def _in_process(settings: Settings) -> AsyncIterator[Api]:
+    import httpx
+
     from conductor_lite.server import build_app, open_conductor
 
     async with open_conductor(settings) as conductor:
@@ -118,7 +127,7 @@ class _Problem(msgspec.Struct, kw_only=True):
     errors: list[FieldError] | None = None
 
 
-def _problem(response: httpx.Response) -> ConductorError:
+def _problem(response: "httpx.Response") -> ConductorError:
     try:
         problem = msgspec.json.decode(response.content, type=_Problem)
     except msgspec.MsgspecError:

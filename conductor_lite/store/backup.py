@@ -105,6 +105,7 @@ def restore(zip_path: Path, folder: Path) -> Path | None:
 def _write(source: Path, target: Path, abandoned: threading.Event) -> Manifest:
     if not source.is_file():
         raise BackupError(f"There is no database at {source}. Name its folder with --data-dir.")
+
     def check(*_progress: object) -> None:
         if abandoned.is_set():
             raise _AbandonedError
