@@ -1,6 +1,7 @@
 """``conductor-lite serve``: the server, and the demo beside it."""
 
 import asyncio
+import logging
 import os
 from typing import Annotated
 
@@ -10,6 +11,8 @@ from conductor_lite.cli.options import ConfigOption, DataDirOption, settings_of
 from conductor_lite.config import Settings
 from conductor_lite.errors import ConductorError
 from conductor_lite.logs import configure_logging
+
+logger = logging.getLogger("conductor_lite.demo")
 
 
 def serve(
@@ -88,6 +91,9 @@ class _Demonstration:
             await self._fleet.start(url.replace("http", "ws", 1), "demo", self._data_dir)
         except ConductorError as error:
             typer.echo(f"The demo does not run: {error}", err=True)
+            return
+        except Exception:
+            logger.exception("The demo does not run.")
             return
         pids = [str(pid) for pid in self._fleet.pids.values()]
         typer.echo(

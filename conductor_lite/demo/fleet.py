@@ -48,7 +48,7 @@ class DemoExecutor:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 # Ctrl-C in the terminal is for the server, which then stops its demo in good order.
-                process_group=0,
+                start_new_session=True,
             )
         if self.process.stdout is None:
             raise StartupError("The demo's process has no standard output to report on.")
