@@ -24,11 +24,12 @@ def redact_path(path: str) -> str:
     decoded = unquote(path)
     segments = [segment for segment in decoded.split("/") if segment]
     if len(segments) > 2 and segments[0].lower() == "websocket":
-        return f"/websocket/{quote(redact(segments[1]), safe=_PLAIN)}/{HIDDEN}"
-    return quote(redact(path), safe=_PLAIN)
+        return f"/websocket/{_quoted(segments[1])}/{HIDDEN}"
+    return _quoted(path)
 
 
-_PLAIN = "/:@!$&'()*+,;=~"
+def _quoted(text: str) -> str:
+    return quote(redact(text), safe="/:@!$&'()*+,;=~", errors="replace")
 
 
 class RedactingFilter(logging.Filter):

@@ -117,17 +117,17 @@ def _find_faults(value: object, kind: Any, location: str, faults: list[FieldErro
             _find_faults(item, item_kind, f"{location}[{index}]", faults, strict=strict)
     if len(faults) > found_before:
         return
-    if isinstance(value, int) and not _INT64.start <= value < _INT64.stop:
-        faults.append(_fault(location, "expected a number of at most 64 bits", None))
-        return
     try:
-        msgspec.convert(value, kind, strict=strict)
+        converted = msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
         message = str(error)
         suffix = _PATH_SUFFIX.search(message)
         inner = suffix.group(1) if suffix else ""
         offending = None if inner else value
         faults.append(_fault(location + inner, _sentence(_PATH_SUFFIX.sub("", message)), offending))
+        return
+    if isinstance(converted, int) and converted not in _INT64:
+        faults.append(_fault(location, "expected a number of at most 64 bits", None))
 
 
 def _find_field_faults(

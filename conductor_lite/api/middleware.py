@@ -40,11 +40,12 @@ class RequestContext:
             if not exchange.answered:
                 exchange.log(_CLIENT_CLOSED_REQUEST)
         except Exception:
-            # The outermost loop of a request. A WebSocket's failure goes on to the server, which closes it.
-            logger.exception("%s failed, request id %s", redact_path(scope["path"]), request_id)
             if scope["type"] == "websocket":
+                # The server logs it, and closes the socket as its state demands.
                 exchange.log(500)
                 raise
+            # The outermost loop of a request.
+            logger.exception("%s failed, request id %s", redact_path(scope["path"]), request_id)
             if not exchange.answered:
                 await internal_problem(request_id)(scope, receive, exchange.send)
 

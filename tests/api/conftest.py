@@ -1,0 +1,96 @@
+"""A conductor on a real database, its faces called in process; and the same behind a real socket."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.types import ASGIApp
+from support.api import Api
+from support.wait import wait_until_async
+
+from conductor_lite.api.routes import build_routes, with_middleware
+from conductor_lite.config import Settings
+from conductor_lite.server import Conductor, open_conductor
+
+BASE_URL = "http://127.0.0.1:8090"
+MAX_BODY_BYTES = 4_096
+
+
+Body = Callable[[Api], Awaitable[Any]]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        data_dir=tmp_path / "data", max_body_bytes=MAX_BODY_BYTES, allowed_hosts=("proxy.example",)
+    )
+
+
+@pytest.fixture
+def run(settings: Settings) -> Callable[[Body], Any]:
+    """Runs an async function on the application, called in process."""
+
+    async def whole(body: Body) -> Any:
+        async with open_conductor(settings) as conductor:
+            await conductor.start()
+            transport = httpx.ASGITransport(_app(conductor))
+            async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+                try:
+                    return await body(Api(conductor, client))
+                finally:
+                    await conductor.stop()
+
+    return lambda body: asyncio.run(whole(body))
+
+
+@pytest.fixture
+def run_served(settings: Settings) -> Callable[[Body], Any]:
+    """Runs an async function on the application, reached through uvicorn and a loopback socket."""
+
+    async def whole(body: Body) -> Any:
+        async with open_conductor(settings) as conductor:
+            await conductor.start()
+            async with _served(conductor) as url, httpx.AsyncClient(base_url=url) as client:
+                try:
+                    return await body(Api(conductor, client))
+                finally:
+                    await conductor.stop()
+
+    return lambda body: asyncio.run(whole(body))
+
+
+def _app(conductor: Conductor) -> ASGIApp:
+    """The API and the executors' endpoint, without the other faces."""
+    routes = build_routes(conductor.operations, conductor.authenticator, conductor.settings, conductor.health)
+    endpoint = WebSocketRoute("/websocket/{app}/{key:path}", conductor.executor_endpoint.__call__)
+    return with_middleware(Starlette(routes=[endpoint, *routes]), conductor.settings)
+
+
+@asynccontextmanager
+async def _served(conductor: Conductor) -> AsyncIterator[str]:
+    config = uvicorn.Config(
+        _app(conductor),
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+    )
+    server = uvicorn.Server(config)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        task = asyncio.create_task(server.serve([listener]))
+        await wait_until_async(lambda: server.started, 5, "uvicorn to listen")
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task
