@@ -1,4 +1,4 @@
-"""Backups are consistent while writers write; damaged or hostile ones are refused; restores survive crashes."""
+"""Backups are consistent while writers write; damaged or hostile ones refused; restores survive crashes."""
 
 import asyncio
 import hashlib
@@ -159,6 +159,25 @@ class TestBackingUp:
         assert sorted(found) == sorted(f"{n}{half}" for n in range(count) for half in ("a", "b"))
         assert before <= count <= before + during
 
+    def test_a_write_between_any_two_slices_does_not_make_it_start_over(
+        self, folder: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backups, "_SLICE_PAGES", 1)
+        run(_names)
+        slices = 0
+        with closing(sqlite3.connect(folder / "conductor.db")) as writer:
+            (pages,) = writer.execute("PRAGMA page_count").fetchone()
+
+            def write(*_progress: object) -> None:
+                nonlocal slices
+                slices += 1
+                assert slices <= pages, "it started over"
+                with writer:
+                    writer.execute("INSERT INTO meta VALUES (?, '')", (str(slices),))
+
+            assert backups._snapshot(folder / "conductor.db", tmp_path / "copy.db", write) == HEAD_REVISION
+        assert slices == pages
+
     def test_a_cancelled_backup_leaves_what_stood_under_the_name(self, run: Run, zip_path: Path) -> None:
         zip_path.write_bytes(b"earlier")
 
@@ -308,11 +327,16 @@ class TestVerifying:
         refused("packed in a way")
 
     def test_a_vouched_for_database_that_is_damaged_inside(
-        self, zip_path: Path, refused: Callable[[str], None]
+        self, zip_path: Path, tmp_path: Path, refused: Callable[[str], None]
     ) -> None:
         def change(members: dict[str, bytes]) -> None:
+            path = tmp_path / "damaged.db"
+            path.write_bytes(members["conductor.db"])
+            with closing(sqlite3.connect(path)) as connection:
+                query = "SELECT rootpage FROM sqlite_master WHERE name = 'audit_log'"
+                (root,) = connection.execute(query).fetchone()
             content = bytearray(members["conductor.db"])
-            content[4096:8192] = b"\xee" * 4096
+            content[(root - 1) * 4096 : root * 4096] = b"\xee" * 4096
             _replace_database(members, bytes(content))
 
         _rewrite(zip_path, change)

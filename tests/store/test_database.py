@@ -239,6 +239,18 @@ class TestWriting:
 
         run(body)
 
+    def test_a_write_holds_the_files_lock_from_its_first_moment(self, folder: Path, run: Run) -> None:
+        """Else what it reads first could be outdated by another process before it writes."""
+
+        async def body(db: Database) -> None:
+            with closing(sqlite3.connect(folder / "conductor.db", timeout=0)) as other:
+                async with db.write():
+                    with pytest.raises(sqlite3.OperationalError, match="locked"):
+                        other.execute("BEGIN IMMEDIATE")
+                other.execute("BEGIN IMMEDIATE")
+
+        run(body)
+
     def test_one_read_sees_one_instant(self, run: Run) -> None:
         async def body(db: Database) -> None:
             count = text("SELECT count(*) FROM applications")
