@@ -52,17 +52,17 @@ class Conductor:
         self.db = db
         #: Set when the server begins to stop; ends long-lived answers such as event streams.
         self.closing = asyncio.Event()
-        self._applications = Applications(db)
+        applications = Applications(db)
         api_keys = ApiKeys(db)
         audit_log = AuditLog(db)
         changes = Changes()
         verifier = KeyVerifier(api_keys.by_id)
-        self.fleet = Fleet(settings, Executors(db), audit_log, changes, clock)
+        self.fleet = Fleet(settings, applications, Executors(db), audit_log, changes, clock)
         self.authenticator = Authenticator(verifier)
         self.operations = Operations(
             Context(
                 settings=settings,
-                applications=self._applications,
+                applications=applications,
                 keys=api_keys,
                 audit_log=audit_log,
                 fleet=self.fleet,
@@ -79,7 +79,7 @@ class Conductor:
         Raises:
             StoreError: the records cannot be read.
         """
-        await self.fleet.start(await self._applications.all())
+        await self.fleet.start()
 
     async def stop(self) -> None:
         """End long-lived answers, say goodbye to the executors, write what is noted. May be called twice."""
@@ -118,7 +118,7 @@ def build_app(conductor: Conductor) -> ASGIApp:
     console = Console(operations, authenticator, settings, conductor.closing)
     app = Starlette(
         routes=[
-            WebSocketRoute("/websocket/{app}/{key:path}", conductor.executor_endpoint),
+            WebSocketRoute("/websocket/{app}/{key:path}", conductor.executor_endpoint.serve),
             *build_routes(operations, authenticator, settings, conductor.health, asset_url),
             *console.routes(),
         ],

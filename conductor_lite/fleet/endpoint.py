@@ -59,7 +59,7 @@ class ExecutorEndpoint:
         self._fleet = fleet
         self._admit = admit
 
-    async def __call__(self, websocket: WebSocket) -> None:
+    async def serve(self, websocket: WebSocket) -> None:
         """Serve one socket from the handshake to its end."""
         address = websocket.client.host if websocket.client else None
         name = websocket.path_params["app"]
@@ -70,9 +70,9 @@ class ExecutorEndpoint:
             return
         await websocket.accept()
         connection = self._connection(websocket, admission, address)
-        await self._serve(websocket, admission.application, connection)
+        await self._attend(websocket, admission.application, connection)
 
-    async def _serve(
+    async def _attend(
         self, websocket: WebSocket, application: ApplicationRecord, connection: ExecutorConnection
     ) -> None:
         registration = asyncio.create_task(self._register(application, connection))

@@ -37,6 +37,7 @@ from conductor_lite.fleet.recovery import RecoveryDesk, RecoveryOutcome, outcome
 from conductor_lite.fleet.registry import ApplicationFleet, Executor, Registry
 from conductor_lite.fleet.views import ExecutorView, VersionView
 from conductor_lite.protocol import ExecutorInfo, ExecutorInfoReply, Reply, Request
+from conductor_lite.store.applications import Applications
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.executors import Executors
 from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
@@ -60,6 +61,7 @@ class Fleet:
 
     Args:
         settings: timeouts and limits.
+        applications: the table of applications, for what executors tell of theirs.
         executors: the table of executor records.
         audit_log: where recoveries are recorded.
         changes: whom to tell when something changes.
@@ -67,9 +69,16 @@ class Fleet:
     """
 
     def __init__(
-        self, settings: Settings, executors: Executors, audit_log: AuditLog, changes: Changes, clock: Clock
+        self,
+        settings: Settings,
+        applications: Applications,
+        executors: Executors,
+        audit_log: AuditLog,
+        changes: Changes,
+        clock: Clock,
     ) -> None:
         self._settings = settings
+        self._applications = applications
         self._store = executors
         self._audit_log = audit_log
         self._changes = changes
@@ -86,7 +95,7 @@ class Fleet:
         # Set once, when the fleet stops: newcomers are sent away.
         self._stopping = False
 
-    async def start(self, applications: Sequence[ApplicationRecord]) -> None:
+    async def start(self) -> None:
         """Take over what the database knows, and begin to watch.
 
         Everyone on record gets the full timeout from now: the conductor's own absence kills nobody.
@@ -95,7 +104,7 @@ class Fleet:
             StoreError: the records cannot be read.
         """
         now = self._clock.monotonic()
-        for application in applications:
+        for application in await self._applications.all():
             self._registry.add(application)
         for record in await self._store.all():
             fleet = self._registry.get(record.application_id)
@@ -231,6 +240,8 @@ class Fleet:
             info.language or "unknown SDK",
             info.dbos_version or "",
         )
+        if info.language is not None and info.language != fleet.record.language:
+            self._spawn(self._note_language(fleet, info.language), "language")
         if older_connection is not None:
             logger.info("It replaces an older connection of executor %s.", info.executor_id)
             await older_connection.close(REPLACED, "replaced by a newer connection of the same executor id")
@@ -246,6 +257,15 @@ class Fleet:
         del fleet.connected[connection.label]
         logger.info("Executor %s of %s disconnected: %s.", connection.label, application.name, reason)
         self._carry_out(fleet, fleet.liveness.disconnected(executor.key, self._clock.monotonic()))
+
+    async def _note_language(self, fleet: ApplicationFleet, language: str) -> None:
+        try:
+            await self._applications.set_language(fleet.record.id, language)
+        except StoreError as error:
+            logger.warning("The language of %s could not be noted: %s", fleet.record.name, error)
+            return
+        fleet.record = msgspec.structs.replace(fleet.record, language=language)
+        self._announce(fleet)
 
     async def _watch(self) -> None:
         while True:
