@@ -10,6 +10,11 @@ from conductor_lite.operations.context import Context
 from conductor_lite.operations.executors import Executors
 from conductor_lite.operations.keys import ApiKeys
 from conductor_lite.operations.overview import Overviews
+from conductor_lite.operations.queues import Queues
+from conductor_lite.operations.schedules import Schedules
+from conductor_lite.operations.versions import Versions
+from conductor_lite.operations.workflow_actions import WorkflowActions
+from conductor_lite.operations.workflows import Workflows
 
 
 class Operations:
@@ -21,5 +26,10 @@ class Operations:
         self.keys = ApiKeys(context)
         self.audit = AuditLog(context)
         self.overviews = Overviews(context, self.applications)
+        self.workflows = Workflows(context)
+        self.workflow_actions = WorkflowActions(context)
+        self.queues = Queues(context)
+        self.schedules = Schedules(context)
+        self.versions = Versions(context)
         self.connecting = Connecting(context)
         self.changes = context.changes

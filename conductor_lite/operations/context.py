@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import TypeVar
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.keys import KeyVerifier
@@ -10,10 +11,13 @@ from conductor_lite.config import Settings
 from conductor_lite.errors import ConductorError, NotFoundError
 from conductor_lite.fleet.changes import AUDIT, Changes
 from conductor_lite.fleet.fleet import Fleet
+from conductor_lite.protocol import Reply, Request
 from conductor_lite.store.applications import Applications as ApplicationStore
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.keys import ApiKeys as ApiKeyStore
 from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
+
+R = TypeVar("R", bound=Reply)
 
 
 class Context:
@@ -50,6 +54,12 @@ class Context:
         if record is None or not actor.sees(record.id):
             raise NotFoundError(f"There is no application {name!r}; register it, or check the spelling.")
         return record
+
+    async def ask(
+        self, application: ApplicationRecord, request: Request[R], *, application_version: str | None = None
+    ) -> R:
+        """Ask one of an application's executors; see ``Fleet.ask`` for what is raised."""
+        return await self.fleet.ask(application.id, request, application_version=application_version)
 
     @asynccontextmanager
     async def audited(

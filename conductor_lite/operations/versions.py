@@ -1,0 +1,68 @@
+"""Application versions: list them, and say which is the latest."""
+
+from conductor_lite.auth.actor import Actor
+from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
+from conductor_lite.errors import ExecutorReportedError, NotFoundError, UnsupportedMessageError
+from conductor_lite.operations.context import Context
+from conductor_lite.protocol import (
+    ApplicationVersionRecord,
+    ListApplicationVersions,
+    SetLatestApplicationVersion,
+)
+from conductor_lite.store.records import ApplicationRecord
+
+
+class Versions:
+    """Operations on the versions that an application has registered."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def list(self, actor: Actor, application_name: str) -> list[ApplicationVersionRecord]:
+        """List versions, the latest first.
+
+        Raises:
+            ForbiddenError: application.read is missing.
+            NotFoundError: no such application within reach.
+            UnsupportedMessageError: the application's SDK is too old for it.
+            DispatchError: no executor answered.
+        """
+        actor.require(APPLICATION_READ)
+        application = await self._context.application(actor, application_name)
+        return await _versions(self._context, application)
+
+    async def set_latest(self, actor: Actor, application_name: str, version_name: str) -> None:
+        """Make a version the one that new work goes to.
+
+        Raises:
+            ForbiddenError: application.write is missing.
+            NotFoundError: no such application or version.
+            DispatchError: no executor answered, or it reported an error.
+        """
+        context = self._context
+        operation = "application.set_latest_version"
+        async with context.audited(actor, operation, "application", application_name) as details:
+            details["version"] = version_name
+            actor.require(APPLICATION_WRITE)
+            application = await context.application(actor, application_name)
+            versions = await _versions(context, application)
+            if version_name not in {version.version_name for version in versions}:
+                raise NotFoundError(f"{application_name} has no version {version_name!r}.")
+            reply = await context.ask(application, SetLatestApplicationVersion(version_name=version_name))
+            if not reply.success:
+                message = "The executor did not change the latest version, and did not say why."
+                raise ExecutorReportedError(message, message)
+
+
+async def latest_version_name(context: Context, application: ApplicationRecord) -> str | None:
+    """The latest version's name; None where the SDK knows no versions or has registered none."""
+    try:
+        versions = await _versions(context, application)
+    except UnsupportedMessageError:
+        return None
+    return versions[0].version_name if versions else None
+
+
+async def _versions(context: Context, application: ApplicationRecord) -> list[ApplicationVersionRecord]:
+    versions = (await context.ask(application, ListApplicationVersions())).versions
+    return sorted(versions, key=lambda version: version.version_timestamp_epoch_ms or 0, reverse=True)
