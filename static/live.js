@@ -64,7 +64,12 @@
     const hear = () => { answered = true; };
     document.addEventListener("htmx:after:swap", hear, { once: true });
     try {
-      await htmx.ajax("GET", part().dataset.url, { target: "#live", swap: "outerMorph" });
+      await htmx.ajax("GET", part().dataset.url, {
+        target: "#live",
+        swap: "outerMorph",
+        // By this the server knows to send the live part alone.
+        headers: { "HX-Target": "div#live" },
+      });
     } finally {
       document.removeEventListener("htmx:after:swap", hear);
       refreshing = false;

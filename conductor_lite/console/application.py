@@ -113,9 +113,7 @@ class ApplicationPage:
         closed = f" and closed {connected} connection{'' if connected == 1 else 's'}" if connected else ""
         return self._site.redirect(request, "/", Flash(text=f"Deleted {name}{closed}."))
 
-    async def _page(
-        self, request: Request, actor: Actor, filled: dict[str, object] | None = None
-    ) -> Page:
+    async def _page(self, request: Request, actor: Actor, filled: dict[str, object] | None = None) -> Page:
         overview = await self._site.operations.overviews.application(actor, request.path_params["name"])
         record = overview.application.record
         view = _view(request, overview)
@@ -212,4 +210,6 @@ def _timeout_secs(text: str) -> int:
     # At most nine digits: int() of a very long text is slow, and every larger number is out of bounds anyway.
     if text.isascii() and text.isdigit() and len(text) <= 9:
         return int(text)
-    raise InvalidError(f"The executor timeout is a whole number of seconds from 1 to {MAX_EXECUTOR_TIMEOUT_SECS}.")
+    raise InvalidError(
+        f"The executor timeout is a whole number of seconds from 1 to {MAX_EXECUTOR_TIMEOUT_SECS}."
+    )

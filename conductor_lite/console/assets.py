@@ -1,4 +1,4 @@
-"""Our style sheet, scripts and icon: found once, kept in memory compressed, served under names that never change content.
+"""Our style sheet, scripts and icon: found once, kept compressed in memory, served under names for ever.
 
 Knows files and headers only; which page uses what is the templates' business.
 """

@@ -3,6 +3,7 @@
 ``static/console.js`` words relative times and countdowns the same way; change both together.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 _MINUTE = 60
@@ -102,5 +103,10 @@ def plain(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(plain(item) for item in value) if value else "none"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {plain(item)}" for key, item in value.items()) + "}"
+        return "{" + gist(value) + "}"
     return str(value)
+
+
+def gist(facts: Mapping[str, object]) -> str:
+    """Named values on one line: ``attempts: 1, recovered_by: …``."""
+    return ", ".join(f"{key}: {plain(value)}" for key, value in facts.items())

@@ -1,4 +1,4 @@
-"""What forms need: reading them within bounds, proof that our own page sent them, and a word across a redirect.
+"""What forms need: bounded reading, proof that our own page sent them, and a word across a redirect.
 
 Nothing here knows a page. The proof is a double submit: a random SameSite=Strict cookie, and in the form a
 signature of it under a secret that lives as long as the process.

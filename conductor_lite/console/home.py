@@ -23,7 +23,7 @@ class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
     """One application in the table."""
 
     name: str
-    #: ``available``, ``unavailable`` (its executors are all lost) or ``waiting`` (never had any, or none left).
+    #: ``available``, ``unavailable`` (all its executors are lost) or ``waiting`` (it has none).
     state: str
     healthy: int
     #: Of the healthy ones, those that do not answer.

@@ -1,4 +1,4 @@
-"""Where one can go: the console's sections. A page that is not built yet is not listed; there are no dead links."""
+"""Where one can go: the console's sections. A page that is not built yet is not listed: no dead links."""
 
 import msgspec
 

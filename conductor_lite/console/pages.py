@@ -64,7 +64,9 @@ class Console:
         if isinstance(error, ConductorError):
             return self._site.refusal(request, actor, error)
         status = error.status_code if isinstance(error, HTTPException) else 500
-        detail = _DETAILS.get(status, "The server failed to do this. Its log says why; nothing else is affected.")
+        detail = _DETAILS.get(
+            status, "The server failed to do this. Its log says why; nothing else is affected."
+        )
         title = _TITLES.get(status, "Something went wrong")
         return self._site.problem(request, actor, Problem(status=status, title=title, detail=detail))
 

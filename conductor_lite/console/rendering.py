@@ -1,4 +1,4 @@
-"""From a page's data to a response: a whole HTML page, its live part alone, or JSON. Templates live beside this."""
+"""From a page's data to a response: a whole HTML page, its live part alone, or JSON."""
 
 import functools
 import hashlib
@@ -23,6 +23,22 @@ from conductor_lite.console.tables import link
 _TEMPLATES = Path(__file__).parent / "templates"
 _LIVE_TARGET = "div#live"
 _JSON = "application/json"
+
+
+_FILTERS: tuple[Callable[..., str], ...] = (
+    formatting.clip,
+    formatting.coarse,
+    formatting.count,
+    formatting.duration,
+    formatting.exact,
+    formatting.gist,
+    formatting.iso,
+    formatting.milliseconds,
+    formatting.plain,
+    formatting.plural,
+    formatting.relative,
+    formatting.shorten,
+)
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +82,7 @@ class Renderer:
         if prefers_json(request.headers.get("accept", "")):
             body = msgspec.json.encode(page.data)
             return Response(body, page.status, {"Cache-Control": "no-store", "Vary": "Accept"}, _JSON)
-        # A browser that went back must get the whole page, not the part it last fetched from the same address.
+        # Going back must show the whole page, not the part that was last fetched from the same address.
         headers = {"Cache-Control": "no-store", "Vary": "Accept, HX-Request, Cookie"}
         whole = not wants_live_part(request)
         nonce = self._guard.nonce(request)
@@ -99,10 +115,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    for name in (
-        "relative", "coarse", "duration", "milliseconds", "exact", "iso", "shorten", "clip", "count", "plural", "plain"
-    ):  # fmt: skip
-        environment.filters[name] = getattr(formatting, name)
+    for filter_ in _FILTERS:
+        environment.filters[filter_.__name__] = filter_
     environment.filters["pretty"] = functools.partial(json.dumps, indent=2, ensure_ascii=False, default=str)
     environment.filters["hash"] = _hash
     environment.globals["link"] = link

@@ -1,4 +1,4 @@
-"""What every page of the console shares: who asks, reading and guarding forms, and turning errors into pages."""
+"""What every page shares: who asks, reading and guarding forms, and turning errors into pages."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -50,7 +50,9 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 def explain(error: ConductorError) -> str:
     """An error as one text beside a form, with every field that is wrong."""
     fields = error.errors if isinstance(error, InvalidError) else ()
-    return " ".join([str(error), *(f"{field.location.partition('.')[2]}: {field.message}." for field in fields)])
+    return " ".join(
+        [str(error), *(f"{field.location.partition('.')[2]}: {field.message}." for field in fields)]
+    )
 
 
 class Site:

@@ -1,7 +1,7 @@
-"""The lines that connect an application to this server, per language. Text only; pages decide where they stand.
+"""The lines that connect an application to this server, per language. Text only; no HTML.
 
-Names are those of the SDKs whose own client speaks the executor protocol: Python 0.26 to 2, TypeScript 4, Go and
-Java 1.
+Names are those of the SDKs whose own client speaks the executor protocol: Python up to 2, TypeScript up to 4,
+Go and Java 1.
 """
 
 import msgspec

@@ -1,0 +1,127 @@
+"""A real Chromium, pages that fail the test when something goes wrong unseen, and servers to look at."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from console.pictures import (
+    HOSTILE,
+    LocalAuthenticator,
+    PicturedOperations,
+    api_key,
+    hostile,
+    orders,
+)
+from console.serving import serving
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from support.process import Process
+from support.tools import require
+
+from conductor_lite.auth.guard import SecurityHeaders
+from conductor_lite.config import Settings
+from conductor_lite.console.pages import Console
+from conductor_lite.fleet.changes import Changes
+
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+#: What the browser itself says about an answer that is meant to be an error.
+_EXPECTED_NOISE = "Failed to load resource: the server responded with a status of 4"
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = require("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Opens pages; afterwards the test fails if any of them logged an error or broke the CSP."""
+    complaints: list[str] = []
+    with ExitStack() as stack:
+
+        def context(options: dict[str, Any]) -> BrowserContext:
+            made = browser.new_context(**options)
+            stack.callback(made.close)
+            return made
+
+        def open_page(url: str, *, width: int = 1440, height: int = 900, **options: Any) -> Page:
+            page = context({"viewport": {"width": width, "height": height}, **options}).new_page()
+            page.set_default_timeout(10_000)
+            page.on("pageerror", lambda error: complaints.append(f"{url}: {error}"))
+            page.on(
+                "console",
+                lambda message: (
+                    complaints.append(f"{url}: {message.type}: {message.text}")
+                    if message.type in ("error", "warning") and _EXPECTED_NOISE not in message.text
+                    else None
+                ),
+            )
+            page.goto(url)
+            return page
+
+        yield open_page
+    assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def pictured() -> Iterator[tuple[str, PicturedOperations]]:
+    """A console on pictures of a fleet in every kind of trouble: its URL and its operations."""
+    now = datetime.now(UTC)
+    operations = PicturedOperations(orders(now), hostile(now), now=now)
+    operations.api_keys = [api_key("orders-prod", now), api_key(HOSTILE, now, id="qqqqqqqqqqqq")]
+    operations.entries = [entry for picture in operations.pictures.values() for entry in picture.recoveries]
+    with _console(operations) as url:
+        yield url, operations
+
+
+@pytest.fixture(scope="session")
+def empty_url() -> Iterator[str]:
+    """A console without any application."""
+    with _console(PicturedOperations()) as url:
+        yield url
+
+
+def _console(operations: PicturedOperations) -> Any:
+    operations.changes = cast(Any, Changes())
+    console = Console(cast(Any, operations), cast(Any, LocalAuthenticator()), Settings())
+    app = Starlette(
+        routes=console.routes(),
+        exception_handlers={HTTPException: console.error_page, Exception: console.error_page},
+    )
+    return serving(SecurityHeaders(app))
+
+
+class RealServer:
+    """``conductor-lite serve --dev`` in a process of its own."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        line = process.wait_for_line(" is ready", 20)
+        self.url = next(word for word in line.split() if word.startswith("http://"))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RealServer]:
+    command = [sys.executable, "-m", "conductor_lite", "serve", "--dev", "--port", "0"]
+    command += ["--data-dir", str(tmp_path / "data")]
+    with Process(command, tmp_path / "server.log", cwd=tmp_path) as process:
+        yield RealServer(process)

@@ -1,0 +1,232 @@
+"""Using the console in a real browser against a real server: live, by keyboard, and with scripts off."""
+
+import asyncio
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from browser.conftest import Open, RealServer
+from console.pictures import PicturedOperations
+from playwright.sync_api import Page, expect
+from websockets.asyncio.client import connect
+
+
+@contextmanager
+def executor(server: RealServer, application: str, executor_id: str) -> Iterator[None]:
+    """An executor that says who it is and answers everything else with success."""
+    stop = threading.Event()
+
+    async def live() -> None:
+        url = server.url.replace("http", "ws") + f"/websocket/{application}/anything"
+        async with connect(url) as socket:
+            while not stop.is_set():
+                try:
+                    request = json.loads(await asyncio.wait_for(socket.recv(), 0.05))
+                except TimeoutError:
+                    continue
+                answer = {
+                    "type": request["type"],
+                    "request_id": request["request_id"],
+                    "executor_id": executor_id,
+                    "application_version": "v1",
+                    "hostname": "here",
+                    "language": "python",
+                    "dbos_version": "2.31.1",
+                    "executor_metadata": {"a": 1, "b": 2, "c": 3},
+                    "success": True,
+                    "exist": False,
+                }
+                await socket.send(json.dumps(answer))
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+def wait_until_live(page: Page) -> None:
+    page.wait_for_selector('#live-state[data-state="live"]')
+
+
+def test_an_executor_appears_and_vanishes_without_reloading(open_page: Open, server: RealServer) -> None:
+    page = open_page(server.url + "/")
+    expect(page.get_by_role("heading", name="Connect your first application")).to_be_visible()
+    page.evaluate("window.sameDocument = true")
+    wait_until_live(page)
+    with executor(server, "shop", "exec-1"):
+        row = page.get_by_role("row", name=re.compile("shop"))
+        expect(row).to_contain_text("Available")
+    expect(row).to_contain_text("Unavailable")
+    expect(page.get_by_text("No executor is connected")).to_be_visible()
+    assert page.evaluate("window.sameDocument") is True
+
+
+def test_what_the_reader_does_survives_a_refresh(open_page: Open, server: RealServer) -> None:
+    with executor(server, "shop", "exec-1"):
+        page = open_page(server.url + "/apps/shop")
+        expect(
+            page.get_by_role("button", name="Copy executor-id exec-1").or_(page.get_by_text("exec-1"))
+        ).to_be_visible()
+        wait_until_live(page)
+        page.get_by_text("3 entries").click()
+        page.get_by_text("Settings", exact=True).click()
+        page.get_by_label("Executor timeout").fill("77")
+        filter_box = page.get_by_placeholder("Id, version or host")
+        filter_box.press_sequentially("exec")
+        expect(page).to_have_url(re.compile(r"\?q=exec$"))
+        with executor(server, "shop", "exec-2"):
+            expect(page.get_by_text("exec-2")).to_be_visible()
+            expect(page.get_by_text("a= 1").or_(page.locator("dl.pairs").first)).to_be_visible()
+            expect(page.get_by_label("Executor timeout")).to_have_value("77")
+            expect(filter_box).to_be_focused()
+            expect(filter_box).to_have_value("exec")
+            page.get_by_role("link", name="Delete…").click()
+            dialog = page.get_by_role("dialog", name="Delete shop?")
+            expect(dialog).to_contain_text("2 executors")
+        # The dialog stays open, and goes on telling the truth.
+        expect(dialog).to_contain_text("1 executor")
+        expect(dialog).to_be_visible()
+
+
+def test_register_configure_and_delete(open_page: Open, server: RealServer) -> None:
+    page = open_page(server.url + "/")
+    page.get_by_label("Name", exact=True).fill("billing")
+    page.get_by_label("Private mode").check()
+    page.get_by_role("button", name="Register").click()
+    expect(page).to_have_url(server.url + "/apps/billing")
+    expect(page.locator(".toast")).to_contain_text("Registered billing")
+    expect(page.locator(".title")).to_contain_text("private mode")
+    page.get_by_text("Settings", exact=True).click()
+    page.get_by_label("Executor timeout").fill("30")
+    page.get_by_role("button", name="Save settings").click()
+    expect(page.locator(".title")).to_contain_text("timeout 30 s")
+    page.get_by_text("Settings", exact=True).click()
+    page.get_by_role("link", name="Delete…").click()
+    page.get_by_role("button", name="Delete billing").click()
+    expect(page.locator(".toast")).to_contain_text("Deleted billing.")
+    page.goto(server.url + "/audit")
+    for operation in ("application.create", "application.update", "application.delete"):
+        expect(page.get_by_role("link", name=operation)).to_be_visible()
+
+
+def test_a_key_is_created_shown_once_and_revoked(open_page: Open, server: RealServer) -> None:
+    page = open_page(server.url + "/keys")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_label("Name", exact=True).fill("ci / bot")
+    page.get_by_role("button", name="Create key").click()
+    secret = page.locator("#secret").inner_text()
+    assert re.fullmatch(r"dbos_[\w-]{61}", secret)
+    page.get_by_role("button", name="Copy key").click()
+    expect(page.locator(".toast")).to_contain_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == secret
+    wait_until_live(page)
+    expect(page.locator("#secret")).to_have_text(secret)
+    page.get_by_role("link", name="Revoke ci / bot").click()
+    dialog = page.get_by_role("dialog", name="Revoke the key ci / bot?")
+    expect(dialog).to_contain_text("all applications")
+    dialog.get_by_role("button", name="Revoke").click()
+    expect(page.locator(".toast")).to_contain_text("Revoked ci / bot")
+    expect(page.get_by_text("There is none yet")).to_be_visible()
+
+
+def test_keyboard_reaches_everything(open_page: Open, pictured: tuple[str, PicturedOperations]) -> None:
+    url = pictured[0]
+    page = open_page(url + "/audit")
+    page.keyboard.press("g")
+    page.keyboard.press("h")
+    expect(page).to_have_url(url + "/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    expect(page.get_by_role("link", name="orders").last).to_be_focused()
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(url + "/apps/orders")
+    page.keyboard.press("/")
+    page.keyboard.type("worker-4")
+    expect(page.locator("tr[id^=executor-]")).to_have_count(1)
+    page.keyboard.press("Escape")
+    for keys, path in (("gk", "/keys"), ("ga", "/audit")):
+        page.keyboard.press(keys[0])
+        page.keyboard.press(keys[1])
+        expect(page).to_have_url(url + path)
+
+
+def test_tab_begins_with_a_way_past_the_navigation(
+    open_page: Open, pictured: tuple[str, PicturedOperations]
+) -> None:
+    page = open_page(pictured[0] + "/")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_copying_takes_the_whole_id(open_page: Open, pictured: tuple[str, PicturedOperations]) -> None:
+    page = open_page(pictured[0] + "/apps/orders")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_text("6f1d0e01…2f9e1a01").click()
+    expect(page.locator(".toast")).to_have_count(1)
+    assert page.evaluate("navigator.clipboard.readText()") == "6f1d0e01-7c1b-4b6e-9d0a-5f0c2f9e1a01"
+
+
+def test_times_tick_and_tell_the_exact_moment(
+    open_page: Open, pictured: tuple[str, PicturedOperations]
+) -> None:
+    page = open_page(pictured[0] + "/apps/orders", timezone_id="Asia/Tokyo", locale="en-GB")
+    countdown = page.locator("time[data-tick=left]").first
+    before = countdown.inner_text()
+    expect(countdown).not_to_have_text(before)
+    expect(countdown).to_have_attribute("title", re.compile(r"GMT\+9|JST"))
+
+
+def test_everything_works_without_scripts(open_page: Open, server: RealServer) -> None:
+    page = open_page(server.url + "/", java_script_enabled=False)
+    page.get_by_label("Name", exact=True).fill("plain")
+    page.get_by_role("button", name="Register").click()
+    expect(page.locator(".toast")).to_contain_text("Registered plain")
+    page.get_by_text("Java", exact=True).click()
+    expect(page.get_by_text("withConductorDomain")).to_be_visible()
+    page.goto(server.url + "/")
+    page.get_by_placeholder("Filter by name").fill("zzz")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_text("No application's name contains “zzz”")).to_be_visible()
+    page.get_by_role("link", name="Show all").click()
+    page.get_by_role("link", name="plain").click()
+    page.get_by_text("Settings", exact=True).click()
+    page.get_by_role("link", name="Delete…").click()
+    expect(page.get_by_role("heading", name="Delete plain?")).to_be_visible()
+    page.get_by_role("button", name="Delete plain").click()
+    expect(page.locator(".toast")).to_contain_text("Deleted plain.")
+
+
+def test_a_refused_stream_falls_back_to_asking(open_page: Open, server: RealServer) -> None:
+    page = open_page(server.url + "/")
+    page.route("**/events?*", lambda route: route.fulfill(status=503, body="full"))
+    with pytest.MonkeyPatch.context():
+        page.evaluate("window.dispatchEvent(new Event('pagehide'))")
+        page.reload()
+    page.wait_for_selector('#live-state[data-state="polling"]')
+    with executor(server, "late", "exec-1"):
+        expect(page.get_by_role("row", name=re.compile("late"))).to_be_visible()
+
+
+def test_an_open_page_does_not_hold_up_the_server_and_finds_it_again(
+    open_page: Open, server: RealServer
+) -> None:
+    page = open_page(server.url + "/")
+    wait_until_live(page)
+    begun = time.monotonic()
+    assert server.process.terminate(10) == 0
+    assert time.monotonic() - begun < 3

@@ -1,0 +1,374 @@
+"""Pages as rendered: real templates, hostile data, forms and their guards, JSON for programs."""
+
+import html
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from html.parser import HTMLParser
+from typing import Any, cast
+
+import httpx
+import pytest
+from console.pictures import (
+    HOSTILE,
+    KEY,
+    NOW,
+    LocalAuthenticator,
+    PicturedOperations,
+    api_key,
+    hostile,
+    orders,
+)
+from console.serving import serving
+from starlette.applications import Starlette
+
+from conductor_lite.auth.actor import Actor
+from conductor_lite.config import Settings
+from conductor_lite.console.application import ApplicationPage
+from conductor_lite.console.audit import AuditPage
+from conductor_lite.console.home import HomePage
+from conductor_lite.console.keys import KeysPage
+from conductor_lite.console.site import Site
+
+PATHS = (
+    "/",
+    "/apps/shop",
+    "/apps/shop/delete",
+    "/keys",
+    "/keys/revoke?name=" + HOSTILE.replace("&", "%26"),
+    "/audit",
+)
+
+
+class KeyHolder:
+    """Everyone is one API key with few permissions."""
+
+    def __init__(self, *permissions: str) -> None:
+        self._permissions = frozenset(permissions)
+
+    async def actor(self, authorization: str | None, source_ip: str | None) -> Actor:
+        return Actor(
+            subject_type="api_key", subject_id="key", display="reader", permissions=self._permissions
+        )
+
+
+Connect = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Serves the console on such operations, and gives a client of it."""
+    with ExitStack() as stack:
+
+        def to(operations: PicturedOperations, authenticator: object = None, **settings: Any) -> httpx.Client:
+            # Not Console: its clock is the wall's, and these pictures were taken at one instant.
+            site = Site(
+                cast(Any, operations),
+                cast(Any, authenticator or LocalAuthenticator()),
+                Settings(**settings),
+                lambda: NOW,
+            )
+            pages = (HomePage, ApplicationPage, KeysPage, AuditPage)
+            app = Starlette(routes=[route for page in pages for route in page(site).routes()])
+            url = stack.enter_context(serving(app))
+            return stack.enter_context(httpx.Client(base_url=url, follow_redirects=True))
+
+        yield to
+
+
+@pytest.fixture
+def operations() -> PicturedOperations:
+    operations = PicturedOperations(orders(), hostile())
+    operations.api_keys = [api_key("orders-prod"), api_key(HOSTILE, id="qqqqqqqqqqqq")]
+    operations.entries = [entry for picture in operations.pictures.values() for entry in picture.recoveries]
+    return operations
+
+
+@pytest.fixture
+def client(connect: Connect, operations: PicturedOperations) -> httpx.Client:
+    return connect(operations)
+
+
+def token_of(page: str) -> str:
+    match = re.search(r'name="csrf_token" value="([^"]+)"', page)
+    assert match, "the page has no form"
+    return match[1]
+
+
+def tags_of(page: str) -> list[tuple[str, dict[str, str]]]:
+    """Every element as a browser would read it, with its attributes."""
+    tags: list[tuple[str, dict[str, str]]] = []
+
+    class Parser(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            tags.append((tag, {name: value or "" for name, value in attrs}))
+
+    Parser().feed(page)
+    return tags
+
+
+def words_of(page: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_hostile_names_and_metadata_are_escaped_everywhere(client: httpx.Client, path: str) -> None:
+    page = client.get(path)
+    assert page.status_code == 200
+    assert not [tag for tag, _ in tags_of(page.text) if tag == "img"]
+    assert HOSTILE[:20] in html.unescape(page.text) or path == "/apps/shop/delete"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_enormous_values_do_not_make_an_enormous_page(client: httpx.Client, path: str) -> None:
+    assert len(client.get(path).content) < 60_000
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/apps/none"])
+def test_no_page_has_inline_script_or_style(client: httpx.Client, path: str) -> None:
+    tags = tags_of(client.get(path).text)
+    assert not [tag for tag, attributes in tags if tag == "style" or "style" in attributes]
+    assert not [name for _, attributes in tags for name in attributes if name.startswith("on")]
+    assert all(attributes["src"].startswith("/static/") for tag, attributes in tags if tag == "script")
+
+
+def test_home_says_what_is_wrong_before_anything_else(client: httpx.Client) -> None:
+    page = client.get("/").text
+    assert page.index("Needs attention") < page.index("applications-title")
+    assert "<title>(3) Applications" in page
+    assert "Version b81e77d0c4a94c12 is stranded 13 min ago" in words_of(page)
+
+
+def test_home_without_applications_teaches_how_to_connect_one(connect: Connect) -> None:
+    client = connect(PicturedOperations())
+    page = words_of(client.get("/").text)
+    for language in ("Python", "TypeScript", "Go", "Java"):
+        assert language in page
+    assert page.count(f"ws://127.0.0.1:{client.base_url.port}") == 5
+    assert "conductor-lite key create" in page
+    assert "--dev" not in page
+
+
+def test_home_in_development_mode_says_that_any_key_will_do(connect: Connect) -> None:
+    page = words_of(connect(PicturedOperations(), dev=True).get("/").text)
+    assert "any key will do" in page
+    assert "conductor-lite key create" not in page
+
+
+def test_application_page_shows_each_executor_in_its_state(client: httpx.Client) -> None:
+    page = words_of(client.get("/apps/orders").text)
+    for words in (
+        "connected 20 min ago",
+        "Unresponsive",
+        "lost 14 s ago · dead in 46 s",
+        "dead 8 s ago · recovering (2 attempts)",
+        "dead 13 min ago · stranded",
+        "region eu-west-1",
+        "4 entries",
+        "4.9 ms",
+        "Start one process of this version to recover its work.",
+        "1 min 184 ms 1",
+    ):
+        assert words in page
+
+
+def test_executors_are_narrowed_by_the_query_string(client: httpx.Client) -> None:
+    def rows(query: str) -> int:
+        return client.get(f"/apps/orders?{query}").text.count('id="executor-')
+
+    assert rows("") == 6
+    assert rows("status=dead") == 2
+    assert rows("status=HEALTHY") == 2
+    assert rows("status=UNRESPONSIVE") == 1
+    assert rows("q=b81e") == 1
+    assert rows("q=worker-4") == 1
+    assert rows("q=worker-4&status=DEAD") == 0
+    assert rows("page=99") == 6
+    assert rows("page=-1&status=nonsense") == 6
+
+
+def test_live_part_alone_is_what_htmx_gets(client: httpx.Client) -> None:
+    part = client.get("/", headers={"HX-Request": "true", "HX-Target": "div#live"}).text
+    assert part.startswith("<title>")
+    assert part.count('id="live"') == 1
+    assert "<html" not in part
+    assert "<header" not in part
+
+
+@pytest.mark.parametrize("path", ["/", "/apps/orders", "/keys", "/audit"])
+def test_every_page_is_json_for_programs(client: httpx.Client, path: str) -> None:
+    answer = client.get(path, headers={"Accept": "application/json"})
+    assert answer.headers["content-type"] == "application/json"
+    assert isinstance(json.loads(answer.content), dict)
+    browser = client.get(path, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert browser.headers["content-type"].startswith("text/html")
+
+
+def test_json_holds_the_facts_of_the_page(client: httpx.Client) -> None:
+    data = client.get("/apps/orders?status=DEAD", headers={"Accept": "application/json"}).json()
+    assert [executor["status"] for executor in data["executors"]] == ["DEAD", "DEAD"]
+    assert data["recoveries"][0]["detection_secs"] == 60.02
+    missing = client.get("/apps/none", headers={"Accept": "application/json"})
+    assert (missing.status_code, missing.json()["status"]) == (404, 404)
+
+
+def test_unknown_application_is_explained_in_the_same_look(client: httpx.Client) -> None:
+    answer = client.get("/apps/none")
+    assert answer.status_code == 404
+    assert "There is no application &#39;none&#39;" in answer.text
+    assert 'aria-label="Main"' in answer.text
+
+
+def test_registering_redirects_to_the_application_and_says_so_once(
+    client: httpx.Client, operations: PicturedOperations
+) -> None:
+    token = token_of(client.get("/").text)
+    answer = client.post("/apps", data={"csrf_token": token, "name": "orders"}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/apps/orders")
+    assert operations.calls[-1] == ("register", "orders", False)
+    said = 'class="toast toast-good"><span>Registered orders.'
+    part = client.get("/apps/orders", headers={"HX-Request": "true", "HX-Target": "div#live"}).text
+    assert said not in part
+    assert said in client.get("/apps/orders").text
+    assert said not in client.get("/apps/orders").text
+
+
+def test_a_name_in_wrong_letters_is_explained_beside_its_field(client: httpx.Client) -> None:
+    token = token_of(client.get("/").text)
+    answer = client.post("/apps", data={"csrf_token": token, "name": HOSTILE})
+    assert answer.status_code == 422
+    assert "A name has 3 to 256 characters" in answer.text
+    assert html.escape(HOSTILE, quote=False)[:20] in answer.text
+    # Refreshing goes to the page itself, for the form's address cannot be fetched.
+    assert 'data-url="/"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/apps", "/apps/orders/settings", "/apps/orders/delete", "/keys", "/keys/revoke"]
+)
+@pytest.mark.parametrize("token", ["", "forged", "fälschung"])
+def test_forms_of_other_pages_are_refused(
+    client: httpx.Client, operations: PicturedOperations, path: str, token: str
+) -> None:
+    client.get("/")
+    operations.calls.clear()
+    answer = client.post(path, data={"csrf_token": token, "name": "orders"})
+    assert answer.status_code == 403
+    assert operations.calls == []
+
+
+def test_a_token_without_its_cookie_is_refused(client: httpx.Client, operations: PicturedOperations) -> None:
+    token = token_of(client.get("/").text)
+    client.cookies.clear()
+    assert client.post("/apps", data={"csrf_token": token, "name": "orders"}).status_code == 403
+
+
+def test_a_flash_nobody_signed_is_not_shown(client: httpx.Client) -> None:
+    client.cookies.set("conductor_flash", "eyJ0ZXh0IjoiaGVsbG8ifQ==.forged")
+    page = client.get("/").text
+    assert 'class="toast ' not in page
+    assert "hello" not in page
+
+
+@pytest.mark.parametrize("timeout", ["", "0.5", "-1", "ten", "9" * 5000, "١٢"])
+def test_a_timeout_that_is_no_number_is_explained(
+    client: httpx.Client, operations: PicturedOperations, timeout: str
+) -> None:
+    token = token_of(client.get("/apps/orders").text)
+    answer = client.post(
+        "/apps/orders/settings", data={"csrf_token": token, "executor_timeout_secs": timeout}
+    )
+    assert answer.status_code == 422
+    assert "a whole number of seconds" in answer.text
+    assert not any(call[0] == "update" for call in operations.calls)
+
+
+def test_settings_are_saved(client: httpx.Client, operations: PicturedOperations) -> None:
+    token = token_of(client.get("/apps/orders").text)
+    fields = {"csrf_token": token, "executor_timeout_secs": "90", "private_mode": "yes"}
+    answer = client.post("/apps/orders/settings", data=fields, follow_redirects=False)
+    assert answer.headers["location"] == "/apps/orders"
+    _, name, changes = cast(Any, operations.calls[-1])
+    assert (name, changes.executor_timeout_secs, changes.private_mode) == ("orders", 90, True)
+
+
+def test_deletion_says_what_it_hits_before_and_what_it_did_after(client: httpx.Client) -> None:
+    asked = client.get("/apps/orders/delete").text
+    words = words_of(asked)
+    assert "The connections of 3 executors are closed." in words
+    assert "What is known of its 6 executors is forgotten; 2 dead ones will not be recovered." in words
+    done = client.post("/apps/orders/delete", data={"csrf_token": token_of(asked)})
+    assert "Deleted orders and closed 3 connections." in words_of(done.text)
+
+
+def test_a_new_key_is_shown_once_and_never_cached(
+    client: httpx.Client, operations: PicturedOperations
+) -> None:
+    token = token_of(client.get("/keys").text)
+    fields = {"csrf_token": token, "name": "ci bot", "permission": "websocket.connect", "reach": "all"}
+    answer = client.post("/keys", data=fields)
+    assert f'<code id="secret">{KEY}</code>' in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert KEY not in client.get("/keys").text
+    assert ("create key", "ci bot", {"permissions": ("websocket.connect",), "application_names": None}) in (
+        operations.calls
+    )
+
+
+def test_a_key_limited_to_nothing_is_not_made_to_reach_everything(
+    client: httpx.Client, operations: PicturedOperations
+) -> None:
+    token = token_of(client.get("/keys").text)
+    fields = {"csrf_token": token, "name": "ci", "permission": "websocket.connect", "reach": "some"}
+    answer = client.post("/keys", data=fields)
+    assert answer.status_code == 422
+    assert "Choose at least one application" in answer.text
+    assert not any(call[0] == "create key" for call in operations.calls)
+
+
+def test_a_taken_key_name_is_explained(client: httpx.Client) -> None:
+    token = token_of(client.get("/keys").text)
+    fields = {"csrf_token": token, "name": "orders-prod", "permission": "token.read", "reach": "all"}
+    answer = client.post("/keys", data=fields)
+    assert answer.status_code == 422
+    assert "There is a key &#39;orders-prod&#39; already" in answer.text
+    assert re.search(r'value="token.read" checked', answer.text)
+
+
+def test_a_key_is_revoked_by_its_whole_name(client: httpx.Client, operations: PicturedOperations) -> None:
+    token = token_of(client.get("/keys").text)
+    client.post("/keys/revoke", data={"csrf_token": token, "name": " blanks / and slashes "})
+    assert operations.calls[-1] == ("revoke key", " blanks / and slashes ")
+
+
+def test_audit_filters_reach_the_log(client: httpx.Client, operations: PicturedOperations) -> None:
+    client.get("/audit?operation=token.create&target=ci%20bot&page=3")
+    assert operations.calls[-1] == (
+        "audit",
+        {"operation": "token.create", "subject": None, "target": "ci bot", "limit": 101, "offset": 200},
+    )
+
+
+def test_what_one_may_not_do_is_absent(connect: Connect, operations: PicturedOperations) -> None:
+    reader = connect(operations, KeyHolder("application.read"))
+    page = reader.get("/apps/orders").text
+    assert "Settings</summary>" not in page
+    assert "delete-dialog" not in page
+    assert "Register an application" not in reader.get("/").text
+    assert 'href="/keys" data-go' not in page
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"name=%ff%fe", "application/x-www-form-urlencoded"),
+        (b"\xff", "application/x-www-form-urlencoded"),
+        (b"a=1&" * 1000, "application/x-www-form-urlencoded"),
+        (b"name=" + b"x" * 70_000, "application/x-www-form-urlencoded"),
+        (b"{}", "application/json"),
+    ],
+)
+def test_unreadable_forms_are_refused_politely(client: httpx.Client, body: bytes, content_type: str) -> None:
+    answer = client.post("/apps", content=body, headers={"Content-Type": content_type})
+    assert answer.status_code == 422
