@@ -1,0 +1,189 @@
+"""A process dies amid its workflows: another one of its version finishes them, whatever happens meanwhile."""
+
+import signal
+from pathlib import Path
+
+from support.scene import Scene
+from support.wait import wait_until
+
+
+def test_amid_fifty_workflows_one_of_two_executors_is_killed_and_the_other_finishes_all(
+    tmp_path: Path,
+) -> None:
+    with Scene(tmp_path) as scene:
+        scene.serve()
+        doomed = scene.app(start=25, steps=8, step_secs=0.25, prefix="doomed")
+        survivor = scene.app(start=25, steps=8, step_secs=0.25, prefix="survivor")
+        scene.await_lines_of(doomed, 40)
+        doomed.kill()
+        assert list(scene.workflows().values()).count("SUCCESS") < 50
+        scene.await_success(50, steps=8)
+        scene.await_status(doomed, None)
+        assert scene.lines_of(survivor)
+        done = scene.steps_done()
+        # Only a step in progress at the kill may have run twice: one of each workflow at most.
+        repeated = [workflow for (workflow, _), times in done.items() if times > 1]
+        assert len(repeated) == len(set(repeated))
+        assert all(workflow.startswith("doomed") for workflow in repeated)
+        assert max(done.values()) <= 2
+        (recovery,) = scene.conductor.audit()
+        assert recovery["status"] == "success"
+        assert recovery["executor_ids"] == recovery["confirmed"] == [doomed.executor_id]
+        assert recovery["recovered_by"] == survivor.executor_id
+        assert recovery["application_version"] == "1.0.0"
+        assert 2 <= recovery["detection_secs"] < 10
+        assert 0 <= recovery["recovery_secs"] < 10
+
+
+def test_many_that_die_together_are_recovered_with_one_message(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        scene.serve()
+        doomed = [scene.spawn(start=3, steps=4, step_secs=0.5, prefix=f"d{n}") for n in range(3)]
+        for app in doomed:
+            app.await_launch()
+            scene.await_status(app, "HEALTHY")
+        scene.app()
+        for app in doomed:
+            scene.await_lines_of(app, 3)
+        # Their sockets end while nobody looks, so that they are found dead at one and the same look.
+        scene.conductor.freeze()
+        for app in doomed:
+            app.kill()
+        scene.conductor.thaw()
+        scene.await_success(9, steps=4)
+        for app in doomed:
+            scene.await_status(app, None)
+        recovered = [set(entry["executor_ids"]) for entry in scene.conductor.audit()]
+        assert set().union(*recovered) == {app.executor_id for app in doomed}
+        assert len(recovered) == 1
+
+
+def test_without_anyone_left_the_dead_one_waits_for_the_next_to_come(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        scene.serve()
+        doomed = scene.app(start=5, steps=5, step_secs=0.3)
+        scene.await_lines_of(doomed, 5)
+        doomed.kill()
+        scene.await_status(doomed, "DEAD")
+        kinds = {item["kind"] for item in scene.conductor.page("/apps/ledger")["attention"]}
+        assert kinds == {"application_unavailable"}
+        scene.app()
+        scene.await_success(5, steps=5)
+        scene.await_status(doomed, None)
+
+
+def test_a_dead_executor_is_kept_and_tried_again_while_its_successors_database_fails(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        scene.serve()
+        fault = tmp_path / "fault"
+        fault.touch()
+        doomed = scene.app(start=5, steps=5, step_secs=0.3)
+        scene.await_lines_of(doomed, 5)
+        # Reading pending workflows raises: recovery and exist_pending_workflows answer with an error.
+        scene.app(options={"--fail-recovery-file": fault})
+        doomed.kill()
+        wait_until(lambda: len(scene.conductor.audit()) >= 2, 30, "a second attempt")
+        assert {entry["status"] for entry in scene.conductor.audit()} == {"failure"}
+        assert "imitated failure" in scene.conductor.audit()[0]["error"]
+        assert scene.conductor.statuses()[doomed.executor_id] == "DEAD"
+        (recovery,) = (
+            executor["recovery"]
+            for executor in scene.conductor.page("/apps/ledger")["executors"]
+            if executor["executor_id"] == doomed.executor_id
+        )
+        assert recovery["attempts"] >= 2
+        assert "imitated failure" in recovery["error"]
+        fault.unlink()
+        scene.await_success(5, steps=5)
+        scene.await_status(doomed, None)
+
+
+def test_a_success_that_took_nothing_over_is_not_believed(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        scene.serve()
+        fault = tmp_path / "fault"
+        fault.touch()
+        doomed = scene.app(start=5, steps=5, step_secs=0.3)
+        scene.await_lines_of(doomed, 5)
+        # Taking over raises: the SDK answers success all the same.
+        successor = scene.app(options={"--fail-takeover-file": fault})
+        doomed.kill()
+        wait_until(lambda: len(scene.conductor.audit()) >= 2, 30, "a second attempt")
+        first = scene.conductor.audit()[0]
+        assert (first["status"], first["confirmed"]) == ("failure", [])
+        assert first["recovered_by"] == successor.executor_id
+        assert scene.conductor.statuses()[doomed.executor_id] == "DEAD"
+        assert "SUCCESS" not in scene.workflows().values()
+        fault.unlink()
+        scene.await_success(5, steps=5)
+        scene.await_status(doomed, None)
+
+
+def _recovered_by_the_other(tmp_path: Path, option: str) -> None:
+    """One of two that could recover fails at it for ever: the retry goes to the other one."""
+    with Scene(tmp_path) as scene:
+        scene.serve()
+        fault = tmp_path / "fault"
+        fault.touch()
+        doomed = scene.app(start=5, steps=5, step_secs=0.3)
+        scene.await_lines_of(doomed, 5)
+        faulty = scene.app(options={option: fault})
+        sound = scene.spawn().await_launch()
+        scene.await_status(sound, "HEALTHY")
+        doomed.kill()
+        scene.await_status(doomed, None)
+        scene.await_success(5, steps=5)
+        last = scene.conductor.audit()[-1]
+        assert (last["status"], last["recovered_by"]) == ("success", sound.executor_id)
+        assert last["attempts"] <= 3
+        assert scene.conductor.statuses()[faulty.executor_id] == "HEALTHY"
+
+
+def test_when_one_cannot_read_its_database_the_other_recovers(tmp_path: Path) -> None:
+    _recovered_by_the_other(tmp_path, "--fail-recovery-file")
+
+
+def test_when_one_only_says_that_it_succeeded_the_other_recovers(tmp_path: Path) -> None:
+    _recovered_by_the_other(tmp_path, "--fail-takeover-file")
+
+
+def test_when_the_one_that_recovers_is_killed_in_the_middle_a_third_does_it_all(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        scene.serve()
+        doomed = scene.app(start=10, steps=6, step_secs=0.4, prefix="first")
+        successor = scene.spawn(start=2, steps=6, step_secs=0.4, prefix="second").await_launch()
+        scene.await_status(successor, "HEALTHY")
+        scene.await_lines_of(doomed, 10)
+        doomed.kill()
+        # Taken over, perhaps only in part, and most certainly not finished.
+        scene.await_status(doomed, None)
+        successor.kill()
+        third = scene.app()
+        scene.await_success(12, steps=6)
+        scene.await_status(successor, None)
+        assert scene.lines_of(third)
+        assert scene.conductor.statuses() == {third.executor_id: "HEALTHY"}
+
+
+def test_when_the_one_that_recovers_vanishes_before_its_answer_a_third_does_it(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        scene.serve(request_timeout_secs=60)
+        doomed = scene.app(start=6, steps=4, step_secs=0.3)
+        scene.await_lines_of(doomed, 6)
+        successor = scene.app()
+        successor.send_signal(signal.SIGSTOP)
+        doomed.kill()
+        # Asked for the recovery, it will never answer.
+        scene.await_status(doomed, "DEAD")
+        wait_until(lambda: _in_flight(scene, successor.executor_id), 10, "the recovery to be under way")
+        third = scene.app()
+        successor.kill()
+        scene.await_success(6, steps=4)
+        wait_until(
+            lambda: scene.conductor.statuses() == {third.executor_id: "HEALTHY"}, 30, "both to be forgotten"
+        )
+
+
+def _in_flight(scene: Scene, executor_id: str) -> int:
+    executors = scene.conductor.page("/apps/ledger")["executors"]
+    return sum(e["in_flight"] for e in executors if e["executor_id"] == executor_id)
