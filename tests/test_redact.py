@@ -2,6 +2,7 @@
 
 import io
 import logging
+from collections.abc import Callable
 
 import pytest
 
@@ -60,14 +61,14 @@ def test_path_in_a_log_line_is_one_line_without_a_key(path: str, shown: str) -> 
     assert redact_path(path) == shown
 
 
-def _logged(emit: object) -> str:
+def _logged(emit: Callable[[logging.Logger], None]) -> str:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.addFilter(RedactingFilter())
     handler.setFormatter(logging.Formatter("%(message)s %(extra_field)s", defaults={"extra_field": ""}))
     logger = logging.Logger("test")
     logger.addHandler(handler)
-    emit(logger)  # type: ignore[operator]
+    emit(logger)
     return stream.getvalue()
 
 

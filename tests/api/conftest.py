@@ -10,15 +10,11 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
-from starlette.types import ASGIApp
 from support.api import Api
 from support.wait import wait_until_async
 
-from conductor_lite.api.routes import build_routes, with_middleware
 from conductor_lite.config import Settings
-from conductor_lite.server import Conductor, open_conductor
+from conductor_lite.server import Conductor, build_app, open_conductor
 
 BASE_URL = "http://127.0.0.1:8090"
 MAX_BODY_BYTES = 4_096
@@ -41,7 +37,7 @@ def run(settings: Settings) -> Callable[[Body], Any]:
     async def whole(body: Body) -> Any:
         async with open_conductor(settings) as conductor:
             await conductor.start()
-            transport = httpx.ASGITransport(_app(conductor))
+            transport = httpx.ASGITransport(build_app(conductor))
             async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
                 try:
                     return await body(Api(conductor, client))
@@ -67,22 +63,16 @@ def run_served(settings: Settings) -> Callable[[Body], Any]:
     return lambda body: asyncio.run(whole(body))
 
 
-def _app(conductor: Conductor) -> ASGIApp:
-    """The API and the executors' endpoint, without the other faces."""
-    routes = build_routes(conductor.operations, conductor.authenticator, conductor.settings, conductor.health)
-    endpoint = WebSocketRoute("/websocket/{app}/{key:path}", conductor.executor_endpoint.__call__)
-    return with_middleware(Starlette(routes=[endpoint, *routes]), conductor.settings)
-
-
 @asynccontextmanager
 async def _served(conductor: Conductor) -> AsyncIterator[str]:
     config = uvicorn.Config(
-        _app(conductor),
+        build_app(conductor),
         http="httptools",
         ws="websockets-sansio",
         lifespan="off",
         log_config=None,
         access_log=False,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     with socket.socket() as listener:

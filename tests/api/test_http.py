@@ -149,9 +149,11 @@ def test_announced_body_over_the_limit_is_413_before_it_is_sent(run_served: Run)
         url = api.client.base_url
         reader, writer = await asyncio.open_connection(url.host, url.port)
         head = f"PUT {SHOP} HTTP/1.1\r\nHost: {url.host}:{url.port}\r\nContent-Length: 999999999999\r\n\r\n"
-        writer.write(head.encode())
-        assert (await asyncio.wait_for(reader.read(65_536), 5)).startswith(b"HTTP/1.1 413 ")
-        writer.close()
+        try:
+            writer.write(head.encode())
+            assert (await asyncio.wait_for(reader.read(65_536), 5)).startswith(b"HTTP/1.1 413 ")
+        finally:
+            writer.close()
 
     run_served(body)
 
