@@ -1,11 +1,11 @@
 """The fleet as the rest of the house sees it: sockets come in, questions go out, deaths are dealt with.
 
-Owns the tasks that keep it alive; every other file of this package is a part that it wires together.
+Wires the parts of this package together, and takes sockets in and out; what becomes of the absent is `watch`.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from conductor_lite.clock import Clock
 from conductor_lite.config import Settings
 from conductor_lite.errors import ConductorError, NotFoundError, ProtocolError, StoreError
-from conductor_lite.fleet.changes import APPLICATIONS, AUDIT, Changes, application_topic
+from conductor_lite.fleet.changes import Changes
 from conductor_lite.fleet.connection import (
     GOING_AWAY,
     POLICY_VIOLATION,
@@ -21,37 +21,25 @@ from conductor_lite.fleet.connection import (
     ExecutorConnection,
 )
 from conductor_lite.fleet.dispatch import Dispatch, raise_reported
-from conductor_lite.fleet.liveness import (
-    AskPending,
-    Decision,
-    ExecutorKey,
-    Forget,
-    MarkDead,
-    MarkDisconnected,
-    Recover,
-    Status,
-)
+from conductor_lite.fleet.liveness import Status
 from conductor_lite.fleet.probing import Prober
 from conductor_lite.fleet.recorder import Recorder
-from conductor_lite.fleet.recovery import RecoveryDesk, RecoveryOutcome, outcome_details
 from conductor_lite.fleet.registry import ApplicationFleet, Executor, Registry
+from conductor_lite.fleet.tasks import Tasks
 from conductor_lite.fleet.views import ExecutorView, VersionView
+from conductor_lite.fleet.watch import Watch
 from conductor_lite.protocol import ExecutorInfo, ExecutorInfoReply, Reply, Request
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.executors import Executors
-from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
+from conductor_lite.store.records import ApplicationRecord
 
 logger = logging.getLogger("conductor_lite.fleet")
 
 R = TypeVar("R", bound=Reply)
 
-#: Longest wait between two looks at the clock, in seconds.
-TICK_SECS = 0.5
 #: Seconds that requests under way get to finish when the conductor stops.
 DRAIN_SECS = 3.0
-#: Seconds before a loop of ours that failed begins anew.
-RESTART_SECS = 1.0
 MAX_EXECUTOR_ID_LENGTH = 256
 MAX_VERSION_LENGTH = 1_024
 
@@ -80,18 +68,18 @@ class Fleet:
         self._settings = settings
         self._applications = applications
         self._store = executors
-        self._audit_log = audit_log
-        self._changes = changes
         self._clock = clock
+        # Loops and work under way; cancelled when the fleet stops.
+        self._tasks = Tasks()
         self._registry = Registry()
         self._recorder = Recorder(executors, self._present)
         self._dispatch = Dispatch(clock, settings.request_timeout_secs)
-        self._desk = RecoveryDesk(self._dispatch, clock, self._carry_out, self._record_recovery)
-        self._prober = Prober(
-            self._dispatch, self._registry, clock, settings.probe_interval_secs, self._announce
+        self._watch = Watch(
+            self._registry, self._recorder, self._dispatch, audit_log, changes, clock, self._tasks
         )
-        # Loops and work under way; cancelled when the fleet stops.
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._prober = Prober(
+            self._dispatch, self._registry, clock, settings.probe_interval_secs, self._watch.announce
+        )
         # Set once, when the fleet stops: newcomers are sent away.
         self._stopping = False
 
@@ -113,14 +101,14 @@ class Fleet:
         for fleet in self._registry:
             for executor in fleet.executors.values():
                 if executor.record.status == Status.HEALTHY.value:
-                    self._set_status(executor, Status.DISCONNECTED)
+                    self._watch.set_status(executor, Status.DISCONNECTED)
         for name, loop in (
-            ("liveness", self._watch),
+            ("liveness", self._watch.run),
             ("recorder", self._recorder.run),
             ("last-seen times", self._recorder.run_seen),
             ("prober", self._prober.run),
         ):
-            self._spawn(_restarted(loop, name), name)
+            self._tasks.keep_running(loop, name)
 
     async def stop(self) -> None:
         """Let requests under way finish for a moment, tell every executor 1001, and write what is noted."""
@@ -133,9 +121,7 @@ class Fleet:
                 await asyncio.gather(*(connection.drained() for connection in connections))
         except TimeoutError:
             logger.info("Some requests to executors were still under way; they fail now.")
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
         await _close_all(self._registry.connections(), GOING_AWAY, "the conductor is stopping")
         await self._recorder.flush_seen()
         await self._recorder.flush()
@@ -153,8 +139,7 @@ class Fleet:
         fleet = self._registry.remove(application_id)
         if fleet is None:
             return
-        self._recorder.drop_application(application_id)
-        self._desk.forget_application(application_id)
+        self._watch.forget_application(application_id)
         connections = [e.connection for e in fleet.connected.values() if e.connection is not None]
         fleet.connected.clear()
         await _close_all(connections, POLICY_VIOLATION, "the application was deleted")
@@ -230,8 +215,8 @@ class Fleet:
         executor = fleet.admit(info, connection, self._clock.now())
         executor.probe_due_at = self._clock.monotonic() + self._settings.probe_interval_secs
         self._recorder.save(executor.record)
-        self._carry_out(fleet, fleet.liveness.connected(executor.key, self._clock.monotonic()))
-        self._announce(fleet)
+        self._watch.carry_out(fleet, fleet.liveness.connected(executor.key, self._clock.monotonic()))
+        self._watch.announce(fleet)
         logger.info(
             "Executor %s of %s connected (version %s, %s %s).",
             info.executor_id,
@@ -241,7 +226,7 @@ class Fleet:
             info.dbos_version or "",
         )
         if info.language is not None and info.language != fleet.record.language:
-            self._spawn(self._note_language(fleet, info.language), "language")
+            self._tasks.spawn(self._note_language(fleet, info.language), "language")
         if older_connection is not None:
             logger.info("It replaces an older connection of executor %s.", info.executor_id)
             await older_connection.close(REPLACED, "replaced by a newer connection of the same executor id")
@@ -256,7 +241,7 @@ class Fleet:
         executor.connection = None
         del fleet.connected[connection.label]
         logger.info("Executor %s of %s disconnected: %s.", connection.label, application.name, reason)
-        self._carry_out(fleet, fleet.liveness.disconnected(executor.key, self._clock.monotonic()))
+        self._watch.carry_out(fleet, fleet.liveness.disconnected(executor.key, self._clock.monotonic()))
 
     async def _note_language(self, fleet: ApplicationFleet, language: str) -> None:
         try:
@@ -265,130 +250,11 @@ class Fleet:
             logger.warning("The language of %s could not be noted: %s", fleet.record.name, error)
             return
         fleet.record = msgspec.structs.replace(fleet.record, language=language)
-        self._announce(fleet)
-
-    async def _watch(self) -> None:
-        while True:
-            now = self._clock.monotonic()
-            wait_secs = TICK_SECS
-            for fleet in self._registry:
-                self._carry_out(fleet, fleet.liveness.tick(now))
-                due = fleet.liveness.next_due()
-                if due is not None:
-                    wait_secs = min(wait_secs, max(0.0, due - now))
-            await asyncio.sleep(max(wait_secs, 0.001))
-
-    def _carry_out(self, fleet: ApplicationFleet, decisions: Sequence[Decision]) -> None:
-        for decision in decisions:
-            match decision:
-                case MarkDisconnected(keys):
-                    self._mark(fleet, keys, Status.DISCONNECTED)
-                case MarkDead(keys):
-                    self._mark(fleet, keys, Status.DEAD)
-                    logger.warning("%d executor(s) of %s are dead.", len(keys), fleet.record.name)
-                case Recover():
-                    self._spawn(self._recover(fleet, decision), "recovery")
-                case AskPending():
-                    self._spawn(self._ask_pending(fleet, decision), "recovery check")
-                case Forget(key):
-                    self._forget(fleet, key)
-        if decisions:
-            self._announce(fleet)
-
-    async def _recover(self, fleet: ApplicationFleet, decision: Recover) -> None:
-        try:
-            await self._desk.recover(fleet, decision)
-        except Exception:
-            # Whatever broke, the dead must not be left as if somebody were busy with them.
-            self._carry_out(
-                fleet,
-                fleet.liveness.refused(
-                    decision.cases, self._clock.monotonic(), "The conductor failed at it."
-                ),
-            )
-            raise
-
-    async def _ask_pending(self, fleet: ApplicationFleet, decision: AskPending) -> None:
-        try:
-            await self._desk.ask_pending(fleet, decision.case)
-        except Exception:
-            now = self._clock.monotonic()
-            self._carry_out(
-                fleet, fleet.liveness.unanswered(decision.case, now, "The conductor failed at it.")
-            )
-            raise
-        self._announce(fleet)
-
-    def _mark(self, fleet: ApplicationFleet, keys: Sequence[ExecutorKey], status: Status) -> None:
-        for key in keys:
-            executor = fleet.executors.get(key)
-            if executor is not None:
-                self._set_status(executor, status)
-
-    def _set_status(self, executor: Executor, status: Status) -> None:
-        executor.record = msgspec.structs.replace(
-            executor.record, status=status.value, updated_at=self._clock.now(), last_seen_at=executor.seen_at
-        )
-        self._recorder.save(executor.record)
-
-    def _forget(self, fleet: ApplicationFleet, key: ExecutorKey) -> None:
-        executor = fleet.executors.pop(key, None)
-        if executor is not None:
-            logger.info(
-                "Executor %s of %s is forgotten: nothing is pending.", key.executor_id, fleet.record.name
-            )
-            self._recorder.delete(executor.record)
-
-    async def _record_recovery(self, outcome: RecoveryOutcome) -> None:
-        self._announce(outcome.application)
-        if outcome.error is not None and outcome.attempts & (outcome.attempts - 1):
-            # A recovery that fails for days shall not fill the log: attempts 1, 2, 4, 8 … are enough.
-            return
-        application = outcome.application.record
-        entry = NewAuditEntry(
-            organization_id=application.organization_id,
-            emitted_at=self._clock.now(),
-            operation="executor.recovery",
-            status="success" if outcome.error is None else "failure",
-            subject_type="system",
-            subject_id="conductor",
-            subject_display="conductor",
-            target_type="application",
-            target_id=application.name,
-            details=outcome_details(outcome),
-        )
-        try:
-            await self._audit_log.append([entry])
-        except StoreError as error:
-            logger.error("A recovery could not be written to the audit log: %s", error)
-        self._changes.publish(AUDIT)
+        self._watch.announce(fleet)
 
     def _present(self) -> Iterator[Executor]:
         for fleet in self._registry:
             yield from list(fleet.connected.values())
-
-    def _announce(self, fleet: ApplicationFleet) -> None:
-        self._changes.publish(APPLICATIONS, application_topic(fleet.record.id))
-
-    def _spawn(self, work: Coroutine[object, object, None], name: str) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("The task '%s' failed.", task.get_name(), exc_info=error)
-
-
-async def _restarted(loop: Callable[[], Coroutine[object, object, None]], name: str) -> None:
-    """Run what must never end, and begin it anew after a fault of ours."""
-    while True:
-        try:
-            await loop()
-        except Exception:
-            logger.exception("The task '%s' failed and begins anew.", name)
-        await asyncio.sleep(RESTART_SECS)
 
 
 async def _close_all(connections: Sequence[ExecutorConnection], code: int, reason: str) -> None:
