@@ -1,14 +1,14 @@
 """A state machine that hunts for lost executors: whatever happens in whatever order, work is never forgotten.
 
 The model is the application's database: which executors left work behind. Executors tell the truth about it
-as it was when they looked, and their answers may arrive much later, or never, though they acted. An executor may
-be forgotten only when nothing is pending for it; and once all is quiet, whatever can be recovered is.
+as it was when they looked, and their answers may arrive much later. An executor may be forgotten only when
+nothing is pending for it; and once all is quiet, whatever can be recovered is.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -109,6 +109,23 @@ class LivenessMachine(RuleBasedStateMachine):
         self.carry_out(self.liveness.disconnected(key, self.now))
         self.time_passes(secs)
 
+    @precondition(lambda self: self.pending)
+    @rule(choice=CHOICE)
+    def work_ends_otherwise(self, choice: int) -> None:
+        """Somebody cancels what a dead executor left behind, or it times out."""
+        self.pending.remove(sorted(self.pending)[choice % len(self.pending)])
+
+    @precondition(lambda self: self.asked)
+    @rule(choice=CHOICE, works=st.booleans(), acts=st.booleans())
+    def another_life(self, choice: int, works: bool, acts: bool) -> None:
+        """A dead executor returns and dies once more while something about its last death is under way."""
+        question = self.asked[choice % len(self.asked)]
+        key = question.cases[0].key if isinstance(question, Recover) else question.case.key
+        if acts:
+            self.an_executor_acts(choice, half=False)
+        self.connect(*key, works=works)
+        self.disconnect(sorted(self.connected).index(key.executor_id), 12)
+
     @precondition(lambda self: set(self.recorded.values()) != {Status.HEALTHY})
     @rule(secs=st.integers(1, 80))
     def time_passes(self, secs: int) -> None:
@@ -144,7 +161,7 @@ class LivenessMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.asked)
     @rule(choice=CHOICE, half=st.booleans())
     def an_executor_acts(self, choice: int, half: bool) -> None:
-        """Somebody does as asked; the answer is on its way. ``half``: success is all it says, nothing is done."""
+        """Somebody acts, and its answer is on the way. ``half``: it says success and does nothing."""
         question = self.asked.pop(choice % len(self.asked))
         match question:
             case Recover(version, cases):
@@ -213,11 +230,13 @@ class LivenessMachine(RuleBasedStateMachine):
                 assert under_way.count(member.case) == int(member.busy)
 
 
+# Shrinking a failure takes minutes and finding it seconds; the invariants' words tell enough.
 LivenessMachine.TestCase.settings = settings(
     max_examples=250,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
+    phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestLivenessMachine = LivenessMachine.TestCase
