@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select
 
 from conductor_lite.store.database import Database
 from conductor_lite.store.records import AuditEntry, NewAuditEntry
@@ -70,8 +70,47 @@ class AuditLog:
         async with self._db.read() as connection:
             return [AuditEntry(**row._asdict()) for row in await connection.execute(query)]
 
-    async def prune(self, before: datetime) -> int:
-        """Delete every organization's entries older than ``before``; returns how many."""
+    async def count(
+        self,
+        organization_id: str,
+        *,
+        start: datetime,
+        end: datetime,
+        operation: str,
+        status: str,
+        target: str,
+    ) -> int:
+        """How often an operation ended with ``status`` upon one target, from ``start`` to before ``end``."""
+        columns = audit_log.c
+        query = select(func.count()).where(
+            columns.organization_id == organization_id,
+            columns.emitted_at >= start,
+            columns.emitted_at < end,
+            columns.operation == operation,
+            columns.status == status,
+            columns.target_id == target,
+        )
+        async with self._db.read() as connection:
+            return (await connection.execute(query)).scalar_one()
+
+    async def prune(self, organization_id: str, before: datetime, *, limit: int = 1_000) -> int:
+        """Delete an organization's oldest entries.
+
+        Args:
+            organization_id: whose.
+            before: only entries older than this.
+            limit: most entries to delete; writers wait meanwhile, so ask again rather than for more.
+
+        Returns:
+            How many there were; fewer than ``limit`` when no others are left.
+        """
+        columns = audit_log.c
+        oldest = (
+            select(columns.id)
+            .where(columns.organization_id == organization_id, columns.emitted_at < before)
+            .order_by(columns.emitted_at, columns.id)
+            .limit(limit)
+        )
         async with self._db.write() as connection:
-            gone = await connection.execute(delete(audit_log).where(audit_log.c.emitted_at < before))
+            gone = await connection.execute(delete(audit_log).where(columns.id.in_(oldest)))
         return gone.rowcount

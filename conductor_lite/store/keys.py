@@ -4,7 +4,8 @@ from collections import defaultdict
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.errors import ConflictError, InvalidError, NotFoundError
@@ -68,6 +69,27 @@ class ApiKeys:
                         for application_id in sorted(set(record.application_ids))
                     ],
                 )
+
+    async def rename(self, organization_id: str, name: str, new_name: str) -> ApiKeyRecord | None:
+        """Give a key another name; its secret stays as it is.
+
+        Returns:
+            The key as it is now; None when there was none of the old name.
+
+        Raises:
+            ConflictError: the new name is taken.
+        """
+        async with self._db.write() as connection:
+            renaming = update(api_keys).where(*_named(organization_id, name)).values(name=new_name)
+            try:
+                renamed = await connection.execute(renaming)
+            except IntegrityError as error:
+                raise ConflictError(
+                    f"An API key named {new_name} exists already. Choose another name."
+                ) from error
+            if renamed.rowcount != 1:
+                return None
+            return _first(await _select(connection, *_named(organization_id, new_name)))
 
     async def revoke(self, organization_id: str, name: str) -> ApiKeyRecord | None:
         """Delete a key.

@@ -3,9 +3,16 @@
 Times are aware UTC datetimes; the database keeps whole milliseconds and drops what is finer.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated, TypeAlias
 
 import msgspec
+
+#: Whole numbers that any client can hold, for what people choose freely.
+_Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+_Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=1_024)]
 
 
 class OrganizationRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +22,21 @@ class OrganizationRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     #: Name in the API's paths, unique on this server.
     name: str
+    #: When it was made.
+    created_at: datetime
+    #: Days that entries of its audit log are kept.
+    audit_log_retention_days: int = 90
+
+
+class RoleRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A custom role: a named set of permissions."""
+
+    #: The organization it belongs to.
+    organization_id: str
+    #: Its name, unique in the organization.
+    name: str
+    #: What its holders may do.
+    permissions: tuple[str, ...]
     #: When it was made.
     created_at: datetime
 
@@ -92,6 +114,79 @@ class ExecutorRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     #: When it was last known to be alive; written in batches, so it may lag.
     last_seen_at: datetime
+
+
+class WorkflowFailure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An alerting rule that fires when workflows have failed too often within a period."""
+
+    #: Workflows of which name are counted; ``*`` counts all.
+    workflow_name: _Name = "*"
+    #: How many failures it takes.
+    threshold: _Positive
+    #: Length of the period, in seconds.
+    period_secs: _Positive
+
+
+class SlowQueue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An alerting rule that fires when a workflow waits in a queue for too long."""
+
+    #: The queue; ``*`` stands for all.
+    queue_name: _Name = "*"
+    #: How long is too long, in seconds.
+    threshold_secs: _Positive
+
+
+class UnresponsiveApplication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An alerting rule that fires when an application has no executor that answers."""
+
+
+RuleMetadata: TypeAlias = WorkflowFailure | SlowQueue | UnresponsiveApplication
+
+#: What each type of alerting rule is told by; the types' names are those of the API and of the handlers.
+RULE_TYPES: Mapping[str, type[RuleMetadata]] = {
+    "WorkflowFailure": WorkflowFailure,
+    "SlowQueue": SlowQueue,
+    "UnresponsiveApplication": UnresponsiveApplication,
+}
+
+
+class AlertingRuleRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that tells an application's alert handler when something is wrong."""
+
+    #: Stable identifier.
+    id: str
+    #: The application that is watched.
+    application_id: str
+    #: The application whose handler receives the alert.
+    receiving_application_id: str
+    #: One of `RULE_TYPES`.
+    rule_type: str
+    #: What makes it fire.
+    rule_metadata: RuleMetadata
+    #: Seconds that it stays quiet after firing; None leaves that to the conductor.
+    min_interval_secs: int | None
+    #: When it last fired; None when it never did.
+    last_fired_at: datetime | None
+    #: When it was made.
+    created_at: datetime
+
+
+class RolloutPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How application versions other than the latest are sized while a new one is rolled out."""
+
+    #: How many of them to report at most, newest first; None reports none.
+    max_old_application_versions: _Count | None = None
+    #: Most executors for each of them; None sizes them by their own backlog.
+    max_executors_for_old_application_versions: _Count | None = None
+
+
+class AutoscalingPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What decides how many executors an application needs."""
+
+    #: The queue whose backlog counts.
+    queue: str
+    #: What becomes of old versions; None is the same as an empty one, but told apart when shown.
+    rollout: RolloutPolicy | None = None
 
 
 class NewAuditEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,10 +26,11 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from conductor_lite.errors import StoreError
+from conductor_lite.store.records import AutoscalingPolicy
 
 #: Every revision that this version can open or bring forward, oldest first. Kept here, next to the tables, so
 #: that opening an up-to-date database need not import Alembic.
-KNOWN_REVISIONS: tuple[str, ...] = ("0001",)
+KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002")
 
 #: The revision that the tables below describe.
 HEAD_REVISION = KNOWN_REVISIONS[-1]
@@ -114,6 +115,17 @@ organizations = Table(
     Column("id", String, primary_key=True),
     Column("name", String, nullable=False, unique=True),
     Column("created_at", EpochMs, nullable=False),
+    Column("audit_log_retention_days", Integer, nullable=False, server_default="90"),
+)
+
+#: Custom roles; the built-in ones are the same everywhere and stand in no table.
+roles = Table(
+    "roles",
+    metadata,
+    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("permissions", Json(tuple[str, ...]), nullable=False),
+    Column("created_at", EpochMs, nullable=False),
 )
 
 applications = Table(
@@ -169,6 +181,33 @@ executors = Table(
     Column("updated_at", EpochMs, nullable=False),
     Column("last_seen_at", EpochMs, nullable=False),
     ForeignKeyConstraint(["application_id"], ["applications.id"], ondelete="CASCADE"),
+)
+
+alerting_rules = Table(
+    "alerting_rules",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("application_id", ForeignKey("applications.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "receiving_application_id",
+        ForeignKey("applications.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("rule_type", String, nullable=False),
+    # Its shape depends on the type of the rule, so whoever reads a row checks it.
+    Column("rule_metadata", Json(dict[str, object]), nullable=False),
+    Column("min_interval_secs", Integer),
+    Column("last_fired_at", EpochMs),
+    Column("created_at", EpochMs, nullable=False),
+)
+
+autoscaling_policies = Table(
+    "autoscaling_policies",
+    metadata,
+    Column("application_id", ForeignKey("applications.id", ondelete="CASCADE"), primary_key=True),
+    Column("policy", Json(AutoscalingPolicy), nullable=False),
+    Column("updated_at", EpochMs, nullable=False),
 )
 
 #: No foreign keys: what was done stays on record after the thing it was done to is gone.

@@ -22,7 +22,7 @@ from conductor_lite.errors import StartupError, StoreError
 from conductor_lite.store import revisions
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.database import Database
-from conductor_lite.store.schema import HEAD_REVISION
+from conductor_lite.store.schema import HEAD_REVISION, KNOWN_REVISIONS
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 Run = Callable[[Callable[[Database], Any]], Any]
@@ -173,20 +173,20 @@ class TestOpening:
 class TestMigratingForward:
     @pytest.fixture
     def newer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-        """Makes this version one that knows revision 0002, whose upgrade runs the given code."""
+        """Makes this version one that knows one revision more, whose upgrade runs the given code."""
 
         def release(upgrade: str) -> None:
             scripts = tmp_path / "migrations"
             shutil.copytree(Path(revisions.__file__).parent / "migrations", scripts)
-            (scripts / "versions" / "r0002_next.py").write_text(
+            (scripts / "versions" / "next.py").write_text(
                 "import sqlalchemy as sa\nfrom alembic import op\n"
-                "revision = '0002'\ndown_revision = '0001'\n"
+                f"revision = 'next'\ndown_revision = '{HEAD_REVISION}'\n"
                 "def upgrade():\n    op.add_column('applications', sa.Column('color', sa.String))\n"
                 f"    {upgrade}\n"
             )
             monkeypatch.setattr(revisions, "_MIGRATIONS", scripts)
-            monkeypatch.setattr(revisions, "HEAD_REVISION", "0002")
-            monkeypatch.setattr(revisions, "KNOWN_REVISIONS", ("0001", "0002"))
+            monkeypatch.setattr(revisions, "HEAD_REVISION", "next")
+            monkeypatch.setattr(revisions, "KNOWN_REVISIONS", (*KNOWN_REVISIONS, "next"))
 
         return release
 
@@ -198,10 +198,10 @@ class TestMigratingForward:
         _open_and_close(folder)
         newer("pass")
         _open_and_close(folder)
-        aside = folder / "conductor.db.before-0002"
+        aside = folder / "conductor.db.before-next"
         assert "color" in self._columns(folder / "conductor.db")
         assert "color" not in self._columns(aside)
-        assert revisions.inspect(aside).revision == "0001"
+        assert revisions.inspect(aside).revision == HEAD_REVISION
         assert aside.stat().st_mode & 0o777 == 0o600
 
     def test_a_migration_that_fails_leaves_the_database_as_it_was(
@@ -212,7 +212,7 @@ class TestMigratingForward:
         with pytest.raises(ArithmeticError):
             _open_and_close(folder)
         assert "color" not in self._columns(folder / "conductor.db")
-        assert revisions.inspect(folder / "conductor.db").revision == "0001"
+        assert revisions.inspect(folder / "conductor.db").revision == HEAD_REVISION
 
     def test_a_new_database_leaves_no_copy(self, folder: Path, newer: Callable[[str], None]) -> None:
         newer("pass")

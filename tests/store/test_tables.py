@@ -408,8 +408,8 @@ class TestAuditLog:
         async def body(db: Database) -> None:
             log = AuditLog(db)
             await log.append([self.entry(0), self.entry(1)])
-            assert await log.prune(NOW + timedelta(minutes=1)) == 1
-            assert await log.prune(NOW + timedelta(minutes=2)) == 1
+            assert await log.prune("local", NOW + timedelta(minutes=1)) == 1
+            assert await log.prune("local", NOW + timedelta(minutes=2)) == 1
             await log.append([self.entry(3)])
             assert [entry.id for entry in await log.list("local")] == [3]
 

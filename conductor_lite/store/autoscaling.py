@@ -1,0 +1,61 @@
+"""Autoscaling policies: every statement on them. What follows from a policy is not worked out here."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from conductor_lite.errors import NotFoundError
+from conductor_lite.store.database import Database
+from conductor_lite.store.dialect import insert
+from conductor_lite.store.records import AutoscalingPolicy
+from conductor_lite.store.schema import autoscaling_policies
+
+
+class AutoscalingPolicies:
+    """The table of autoscaling policies, at most one per application.
+
+    Args:
+        db: the open database.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def get(self, application_id: str) -> AutoscalingPolicy | None:
+        """The application's policy, or None."""
+        columns = autoscaling_policies.c
+        query = select(columns.policy).where(columns.application_id == application_id)
+        async with self._db.read() as connection:
+            policy: AutoscalingPolicy | None = (await connection.execute(query)).scalar_one_or_none()
+        return policy
+
+    async def set(self, application_id: str, policy: AutoscalingPolicy, *, now: datetime) -> None:
+        """Store the application's policy in place of an older one.
+
+        Raises:
+            NotFoundError: no such application.
+        """
+        changed = {"policy": policy, "updated_at": now}
+        async with self._db.write() as connection:
+            try:
+                await connection.execute(
+                    insert(connection, autoscaling_policies)
+                    .values(application_id=application_id, **changed)
+                    .on_conflict_do_update(index_elements=["application_id"], set_=changed)
+                )
+            except IntegrityError as error:
+                raise NotFoundError("The application was deleted meanwhile.") from error
+
+    async def delete(self, application_id: str) -> bool:
+        """Forget the application's policy.
+
+        Returns:
+            Whether there was one.
+        """
+        columns = autoscaling_policies.c
+        async with self._db.write() as connection:
+            gone = await connection.execute(
+                delete(autoscaling_policies).where(columns.application_id == application_id)
+            )
+        return gone.rowcount == 1
