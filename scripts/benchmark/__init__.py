@@ -1,0 +1,1 @@
+"""The parts of ``scripts/bench``, which measures conductor-lite beside a bare socket server."""
