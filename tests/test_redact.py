@@ -93,3 +93,15 @@ def test_mistaken_format_is_logged_without_the_key() -> None:
     text = _logged(lambda logger: logger.warning("%d of %s", KEY))
     assert "SSSS" not in text
     assert "dbos_***" in text
+
+
+def test_formatter_that_formats_exceptions_anew_finds_none_to_format() -> None:
+    try:
+        raise ValueError(KEY)
+    except ValueError as error:
+        record = logging.makeLogRecord(
+            {"msg": "failed", "exc_info": (ValueError, error, error.__traceback__)}
+        )
+    assert RedactingFilter().filter(record)
+    assert record.exc_info is None
+    assert "ValueError: dbos_***" in str(record.exc_text)
