@@ -16,21 +16,12 @@
     offline: ["offline", "The server does not answer; trying again"],
   };
 
-  // --- Morphing: what the reader did to the page stays ---------------------------------------------------------
-
-  const edited = (form) =>
-    [...form.elements].some((field) =>
-      field.type === "checkbox" || field.type === "radio"
-        ? field.checked !== field.defaultChecked
-        : "defaultValue" in field && field.type !== "hidden" && field.value !== field.defaultValue,
-    );
+  // --- Morphing: what the reader did to the page stays; htmx itself leaves typed text and ticked boxes alone ----
 
   htmx.registerExtension("console", {
     htmx_before_morph_node: (old, { newNode }) => {
       // console.js words times; the same moment needs no rewording.
-      if (old instanceof HTMLTimeElement && old.dateTime === newNode.dateTime) return false;
-      if (old instanceof HTMLFormElement && edited(old)) return false;
-      return true;
+      return !(old instanceof HTMLTimeElement && old.dateTime === newNode.dateTime);
     },
     htmx_before_morph_attr: (element, { attrName }) => {
       // Open dialogs and details are the reader's doing; the server never closes them.

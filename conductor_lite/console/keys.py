@@ -71,6 +71,8 @@ class KeysPage:
             if filled["limited"] and not form.all("application"):
                 # Without any, the operation would make a key that reaches everything.
                 raise InvalidError("Choose at least one application, or let the key reach all of them.")
+            if not filled["limited"] and form.all("application"):
+                raise InvalidError("You ticked applications: choose 'Only these', or untick them.")
             if not form.all("permission"):
                 raise InvalidError("Choose at least one permission.")
             created = await self._site.operations.keys.create(

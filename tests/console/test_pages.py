@@ -327,6 +327,16 @@ def test_a_key_limited_to_nothing_is_not_made_to_reach_everything(
     assert not any(call[0] == "create key" for call in operations.calls)
 
 
+def test_ticked_applications_are_not_silently_widened_to_all(
+    client: httpx.Client, operations: PicturedOperations
+) -> None:
+    token = token_of(client.get("/keys").text)
+    fields = {"csrf_token": token, "name": "ci", "permission": "websocket.connect", "reach": "all"}
+    answer = client.post("/keys", data={**fields, "application": "orders"})
+    assert answer.status_code == 422
+    assert not any(call[0] == "create key" for call in operations.calls)
+
+
 def test_a_taken_key_name_is_explained(client: httpx.Client) -> None:
     token = token_of(client.get("/keys").text)
     fields = {"csrf_token": token, "name": "orders-prod", "permission": "token.read", "reach": "all"}
