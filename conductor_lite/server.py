@@ -23,14 +23,20 @@ from conductor_lite.errors import StartupError
 from conductor_lite.fleet.changes import Changes
 from conductor_lite.fleet.endpoint import ExecutorEndpoint
 from conductor_lite.fleet.fleet import Fleet
+from conductor_lite.fleet.tasks import Tasks
 from conductor_lite.operations import Operations
 from conductor_lite.operations.context import Context
+from conductor_lite.policies.audit_retention import AuditRetention
+from conductor_lite.store.alerting_rules import AlertingRules
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.audit import AuditLog
+from conductor_lite.store.autoscaling import AutoscalingPolicies
 from conductor_lite.store.database import Database
 from conductor_lite.store.executors import Executors
 from conductor_lite.store.folder import DataFolder
 from conductor_lite.store.keys import ApiKeys
+from conductor_lite.store.organizations import Organizations
+from conductor_lite.store.roles import Roles
 
 #: Seconds that HTTP requests get to finish once the server was told to stop.
 GRACEFUL_SHUTDOWN_SECS = 5
@@ -54,16 +60,24 @@ class Conductor:
         self.closing = asyncio.Event()
         applications = Applications(db)
         api_keys = ApiKeys(db)
+        organizations = Organizations(db)
         audit_log = AuditLog(db)
         changes = Changes()
         verifier = KeyVerifier(api_keys.by_id)
         self.fleet = Fleet(settings, applications, Executors(db), audit_log, changes, clock)
+        self._audit_retention = AuditRetention(organizations, audit_log, changes, clock)
+        # What the conductor does by itself on a clock, beside the fleet's own loops.
+        self._policies = Tasks()
         self.authenticator = Authenticator(verifier)
         self.operations = Operations(
             Context(
                 settings=settings,
                 applications=applications,
                 keys=api_keys,
+                organizations=organizations,
+                roles=Roles(db),
+                alerting_rules=AlertingRules(db),
+                autoscaling_policies=AutoscalingPolicies(db),
                 audit_log=audit_log,
                 fleet=self.fleet,
                 verifier=verifier,
@@ -80,10 +94,12 @@ class Conductor:
             StoreError: the records cannot be read.
         """
         await self.fleet.start()
+        self._policies.keep_running(self._audit_retention.run, "audit retention")
 
     async def stop(self) -> None:
         """End long-lived answers, say goodbye to the executors, write what is noted. May be called twice."""
         self.closing.set()
+        await self._policies.stop()
         await self.fleet.stop()
 
     def health(self) -> dict[str, object]:

@@ -3,14 +3,19 @@
 Every face (HTTP API, console, terminal) calls these, and nothing below them.
 """
 
+from conductor_lite.operations.alerting_rules import AlertingRules
 from conductor_lite.operations.applications import Applications
 from conductor_lite.operations.audit import AuditLog
+from conductor_lite.operations.autoscaling import Autoscaling
 from conductor_lite.operations.connecting import Connecting
 from conductor_lite.operations.context import Context
 from conductor_lite.operations.executors import Executors
 from conductor_lite.operations.keys import ApiKeys
+from conductor_lite.operations.metrics import Metrics
+from conductor_lite.operations.organization import Organization
 from conductor_lite.operations.overview import Overviews
 from conductor_lite.operations.queues import Queues
+from conductor_lite.operations.roles import Roles
 from conductor_lite.operations.schedules import Schedules
 from conductor_lite.operations.versions import Versions
 from conductor_lite.operations.workflow_actions import WorkflowActions
@@ -31,5 +36,10 @@ class Operations:
         self.queues = Queues(context)
         self.schedules = Schedules(context)
         self.versions = Versions(context)
+        self.alerting_rules = AlertingRules(context)
+        self.autoscaling = Autoscaling(context)
+        self.metrics = Metrics(context)
+        self.organization = Organization(context)
+        self.roles = Roles(context)
         self.connecting = Connecting(context)
         self.changes = context.changes

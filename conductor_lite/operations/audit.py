@@ -4,12 +4,13 @@ from datetime import datetime
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import ORGANIZATION_READ
+from conductor_lite.errors import FieldError, InvalidError
 from conductor_lite.operations.context import Context
 from conductor_lite.store.records import AuditEntry
 
 __all__ = ["AuditEntry", "AuditLog"]
 
-MAX_ENTRIES = 1_000
+MAX_ENTRIES = 10_000
 
 
 class AuditLog:
@@ -34,8 +35,11 @@ class AuditLog:
 
         Raises:
             ForbiddenError: organization.read is missing.
+            InvalidError: ``limit`` or ``offset`` is out of its bounds. A listing is never cut short without a
+                word: fewer entries than asked for mean that there are no more.
         """
         actor.require(ORGANIZATION_READ)
+        _require_sane_window(limit, offset)
         return await self._context.audit_log.list(
             actor.organization_id,
             start=start,
@@ -43,6 +47,19 @@ class AuditLog:
             operation=operation,
             subject=subject,
             target=target,
-            limit=min(limit, MAX_ENTRIES),
+            limit=limit,
             offset=offset,
         )
+
+
+def _require_sane_window(limit: int, offset: int) -> None:
+    bounds = (("limit", limit, 1, MAX_ENTRIES), ("offset", offset, 0, 2**63 - 1))
+    errors = [
+        FieldError(
+            location=f"query.{name}", message=f"expected a whole number from {low} to {high}", value=value
+        )
+        for name, value, low, high in bounds
+        if not low <= value <= high
+    ]
+    if errors:
+        raise InvalidError("The listing cannot begin or end there.", tuple(errors))

@@ -12,10 +12,14 @@ from conductor_lite.errors import ConductorError, NotFoundError
 from conductor_lite.fleet.changes import AUDIT, Changes
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.protocol import Reply, Request
+from conductor_lite.store.alerting_rules import AlertingRules as AlertingRuleStore
 from conductor_lite.store.applications import Applications as ApplicationStore
 from conductor_lite.store.audit import AuditLog
+from conductor_lite.store.autoscaling import AutoscalingPolicies
 from conductor_lite.store.keys import ApiKeys as ApiKeyStore
+from conductor_lite.store.organizations import Organizations
 from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
+from conductor_lite.store.roles import Roles as RoleStore
 
 R = TypeVar("R", bound=Reply)
 
@@ -29,6 +33,10 @@ class Context:
         settings: Settings,
         applications: ApplicationStore,
         keys: ApiKeyStore,
+        organizations: Organizations,
+        roles: RoleStore,
+        alerting_rules: AlertingRuleStore,
+        autoscaling_policies: AutoscalingPolicies,
         audit_log: AuditLog,
         fleet: Fleet,
         verifier: KeyVerifier,
@@ -38,6 +46,10 @@ class Context:
         self.settings = settings
         self.applications = applications
         self.keys = keys
+        self.organizations = organizations
+        self.roles = roles
+        self.alerting_rules = alerting_rules
+        self.autoscaling_policies = autoscaling_policies
         self.audit_log = audit_log
         self.fleet = fleet
         self.verifier = verifier

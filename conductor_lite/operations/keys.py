@@ -1,4 +1,4 @@
-"""API keys: list, create, revoke; and which permissions exist."""
+"""API keys: list, create, rename, revoke; and which permissions exist."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -106,6 +106,28 @@ class ApiKeys:
         context.changes.publish(KEYS)
         return CreatedApiKey(api_key=_describe(record, await self._application_names(actor)), key=made.key)
 
+    async def rename(self, actor: Actor, name: str, new_name: str) -> ApiKey:
+        """Give a key another name; the key itself stays as it is, and whoever uses it notices nothing.
+
+        Raises:
+            ForbiddenError: token.write is missing.
+            NotFoundError: no key of that name.
+            ConflictError: a key of the new name exists.
+            InvalidError: the new name is not allowed.
+        """
+        context = self._context
+        async with context.audited(actor, "token.rename", "api_key", name) as details:
+            details["new_name"] = new_name
+            actor.require(TOKEN_WRITE)
+            _require_valid(new_name, (), "body.newName")
+            renamed = await context.keys.rename(actor.organization_id, name, new_name)
+            if renamed is None:
+                raise NotFoundError(f"There is no API key {name!r}.")
+        # What is remembered of it carries the old name, which would go on into the audit log.
+        context.verifier.forget(renamed.id)
+        context.changes.publish(KEYS)
+        return _describe(renamed, await self._application_names(actor))
+
     async def revoke(self, actor: Actor, name: str) -> None:
         """Revoke a key: from now on it is refused, and executors connected with it are disconnected.
 
@@ -140,11 +162,11 @@ def _describe(record: ApiKeyRecord, names: dict[str, str]) -> ApiKey:
     )
 
 
-def _require_valid(name: str, permissions: Sequence[str]) -> None:
+def _require_valid(name: str, permissions: Sequence[str], location: str = "path.tokenName") -> None:
     errors = []
     if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         message = f"expected 1 to {MAX_NAME_LENGTH} printable characters"
-        errors.append(FieldError(location="path.tokenName", message=message, value=name))
+        errors.append(FieldError(location=location, message=message, value=name))
     for index, permission in enumerate(permissions):
         if permission not in ALL_PERMISSIONS:
             message = f"expected one of {', '.join(ALL_PERMISSIONS)}"
@@ -152,4 +174,4 @@ def _require_valid(name: str, permissions: Sequence[str]) -> None:
                 FieldError(location=f"body.permissions[{index}]", message=message, value=permission)
             )
     if errors:
-        raise InvalidError("The API key cannot be created like this.", tuple(errors))
+        raise InvalidError("The API key cannot be like this.", tuple(errors))

@@ -29,7 +29,7 @@ class Versions:
         """
         actor.require(APPLICATION_READ)
         application = await self._context.application(actor, application_name)
-        return await _versions(self._context, application)
+        return await registered_versions(self._context, application)
 
     async def set_latest(self, actor: Actor, application_name: str, version_name: str) -> None:
         """Make a version the one that new work goes to.
@@ -45,7 +45,7 @@ class Versions:
             details["version"] = version_name
             actor.require(APPLICATION_WRITE)
             application = await context.application(actor, application_name)
-            versions = await _versions(context, application)
+            versions = await registered_versions(context, application)
             if version_name not in {version.version_name for version in versions}:
                 raise NotFoundError(f"{application_name} has no version {version_name!r}.")
             reply = await context.ask(application, SetLatestApplicationVersion(version_name=version_name))
@@ -57,12 +57,20 @@ class Versions:
 async def latest_version_name(context: Context, application: ApplicationRecord) -> str | None:
     """The latest version's name; None where the SDK knows no versions or has registered none."""
     try:
-        versions = await _versions(context, application)
+        versions = await registered_versions(context, application)
     except UnsupportedMessageError:
         return None
     return versions[0].version_name if versions else None
 
 
-async def _versions(context: Context, application: ApplicationRecord) -> list[ApplicationVersionRecord]:
+async def registered_versions(
+    context: Context, application: ApplicationRecord
+) -> list[ApplicationVersionRecord]:
+    """Ask an executor for the versions that its application has registered, the latest first.
+
+    Raises:
+        UnsupportedMessageError: the application's SDK is too old for it.
+        DispatchError: no executor answered.
+    """
     versions = (await context.ask(application, ListApplicationVersions())).versions
     return sorted(versions, key=lambda version: version.version_timestamp_epoch_ms or 0, reverse=True)

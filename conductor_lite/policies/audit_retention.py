@@ -1,0 +1,61 @@
+"""Deletes entries of the audit log that are older than their organization wants to keep."""
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from conductor_lite.clock import Clock
+from conductor_lite.fleet.changes import AUDIT, Changes
+from conductor_lite.store.audit import AuditLog
+from conductor_lite.store.organizations import Organizations
+
+logger = logging.getLogger("conductor_lite.policies")
+
+#: Seconds between two rounds.
+INTERVAL_SECS = 24 * 3600.0
+#: Entries deleted in one transaction: few enough that nobody who writes has to wait for long.
+BATCH_SIZE = 500
+
+
+class AuditRetention:
+    """One round at the start, then one a day.
+
+    Args:
+        organizations: say how long to keep entries.
+        audit_log: the entries.
+        changes: whom to tell when some are gone.
+        clock: the time of day.
+    """
+
+    def __init__(
+        self, organizations: Organizations, audit_log: AuditLog, changes: Changes, clock: Clock
+    ) -> None:
+        self._organizations = organizations
+        self._audit_log = audit_log
+        self._changes = changes
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Go on for as long as the conductor runs."""
+        while True:
+            await self.prune()
+            await asyncio.sleep(INTERVAL_SECS)
+
+    async def prune(self) -> int:
+        """Do one round; returns how many entries were deleted.
+
+        Raises:
+            StoreError: the database refused; what was deleted before that stays deleted.
+        """
+        deleted = 0
+        for organization in await self._organizations.all():
+            before = self._clock.now() - timedelta(days=organization.audit_log_retention_days)
+            while True:
+                batch = await self._audit_log.prune(organization.id, before, limit=BATCH_SIZE)
+                deleted += batch
+                if batch < BATCH_SIZE:
+                    break
+        if deleted:
+            logger.info("Deleted %d entries of the audit log that were past their time.", deleted)
+            self._changes.publish(AUDIT)
+        return deleted
