@@ -9,6 +9,17 @@ import msgspec
 #: larger ones everywhere.
 Int64: TypeAlias = Annotated[int, msgspec.Meta(extra_json_schema={"format": "int64"})]
 
+#: A whole number of 32 bits: what generated clients make of small numbers.
+Int32: TypeAlias = Annotated[
+    int, msgspec.Meta(ge=-(2**31), le=2**31 - 1, extra_json_schema={"format": "int32"})
+]
+
+#: A count or position from zero.
+Natural: TypeAlias = Annotated[int, msgspec.Meta(ge=0, extra_json_schema={"format": "int64"})]
+
+#: A time that a caller gives: RFC 3339 with its offset from UTC.
+Moment: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True)]
+
 #: RFC 3339 in UTC with milliseconds, as ``timestamp`` writes it.
 Timestamp: TypeAlias = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
@@ -26,6 +37,18 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+def epoch_timestamp(epoch_ms: int | None) -> str | None:
+    """Write milliseconds since 1970 likewise; null for none, and for what is no time that a calendar has."""
+    if epoch_ms is None:
+        return None
+    try:
+        return timestamp(
+            datetime.fromtimestamp(epoch_ms // 1000, UTC).replace(microsecond=epoch_ms % 1000 * 1000)
+        )
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
 class OrganizationPath(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Path parameters of what belongs to an organisation."""
 
@@ -36,3 +59,15 @@ class ApplicationPath(OrganizationPath, frozen=True, kw_only=True, rename="camel
     """Path parameters of what belongs to an application."""
 
     app_name: ApplicationName
+
+
+class WorkflowPath(ApplicationPath, frozen=True, kw_only=True, rename="camel"):
+    """Path parameters of what belongs to a workflow."""
+
+    workflow_id: str
+
+
+class SchedulePath(ApplicationPath, frozen=True, kw_only=True, rename="camel"):
+    """Path parameters of what belongs to a schedule."""
+
+    schedule_name: str

@@ -84,15 +84,16 @@ def _describe(row: AnyOperation, schemas: _Schemas) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": row.operation_id,
         "summary": row.summary,
-        "description": f"Needs the permission `{row.permission}`.",
+        "description": _describe_demands(row),
         "tags": [row.tag],
         "parameters": [
             *schemas.parameters(row.path_parameters, "path"),
             *schemas.parameters(row.query_parameters, "query"),
         ],
     }
-    if row.audit:
-        described["description"] += f" Written to the audit log as `{row.audit}`."
+    if row.requires_login:
+        # The published name of the mark, for tools that read it.
+        described["x-dbos-requires-oauth"] = True
     if row.has_body:
         described["requestBody"] = {
             "required": row.body_required,
@@ -104,3 +105,14 @@ def _describe(row: AnyOperation, schemas: _Schemas) -> dict[str, Any]:
     problem = {"description": "Error", "content": {MEDIA_TYPE: {"schema": schemas.of(ErrorModel)}}}
     described["responses"] = {str(row.status): success, "default": problem}
     return described
+
+
+def _describe_demands(row: AnyOperation) -> str:
+    sentences = []
+    if row.requires_login:
+        sentences.append("Needs a login; where the server has none, it answers 404.")
+    if row.permission:
+        sentences.append(f"Needs the permission `{row.permission}`.")
+    if row.audit:
+        sentences.append(f"Written to the audit log as `{row.audit}`.")
+    return " ".join(sentences)

@@ -1,7 +1,7 @@
 """What one row of the operation table is, and what a handler is given. No operation stands here."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -45,11 +45,15 @@ class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=T
     summary: str
     #: Heading it stands under.
     tag: str
-    #: Permission that the called operation demands, for the document; it is checked there, not here.
-    permission: str
+    #: Permission that the called operation demands, for the document; it is checked there, not here. None
+    #: when it is not a matter of permissions.
+    permission: str | None
     #: Name under which the called operation writes the audit log; None for reads.
     audit: str | None = None
     path_parameters: type[PathT]
+    #: Whether only users who log in can do it. As long as there is no login, nobody is asked what they want:
+    #: it answers 404.
+    requires_login: bool = False
     #: Scalars only; each is given at most once.
     query_parameters: type[QueryT]
     #: Type of the JSON body; ``Nothing`` when there is none.
@@ -60,8 +64,10 @@ class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=T
     result: type[ResultT]
     #: Status of success.
     status: int = 200
-    #: Calls an operation and translates its answer.
-    handler: Callable[[Call[PathT, QueryT, BodyT]], Awaitable[ResultT]]
+    #: Calls an operation and translates its answer. Every row has this one or ``paged_handler``.
+    handler: Callable[[Call[PathT, QueryT, BodyT]], Awaitable[ResultT]] | None = None
+    #: The same for a list that may be long: its pages are sent as they come, and never held together.
+    paged_handler: Callable[[Call[PathT, QueryT, BodyT]], AsyncIterator[list[Any]]] | None = None
 
     @property
     def placeholders(self) -> tuple[str, ...]:

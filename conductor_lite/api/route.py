@@ -15,9 +15,9 @@ from starlette.types import Receive, Scope, Send
 from conductor_lite.api.decoding import MalformedError, decode_body, decode_path, decode_query
 from conductor_lite.api.middleware import REQUEST_ID
 from conductor_lite.api.operation import AnyOperation, Call
+from conductor_lite.api.paging import paged_response
 from conductor_lite.api.problems import internal_problem, method_problem, problem, problem_from_error
 from conductor_lite.api.request_body import read_body
-from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.config import Settings
 from conductor_lite.errors import ConductorError, InvalidError, NotFoundError, StoreError
@@ -110,7 +110,11 @@ class OperationRoute(BaseRoute):
             request.headers.get("authorization"), client.host if client else None
         )
         values = {name: _decode_segment(segment) for name, segment in request.path_params.items()}
-        _require_organization(actor, values)
+        if operation.requires_login:
+            raise NotFoundError(
+                f"{operation.operation_id} needs a login (OIDC), and this server runs without one."
+            )
+        await self._operations.organization.require_named(actor, values.get("orgName", actor.organization_id))
         call = Call(
             operations=self._operations,
             actor=actor,
@@ -118,6 +122,10 @@ class OperationRoute(BaseRoute):
             query=decode_query(_query_pairs(request), operation.query_parameters),
             body=await self._body(operation, request),
         )
+        if operation.paged_handler is not None:
+            return await paged_response(operation.paged_handler(call))
+        if operation.handler is None:
+            raise LookupError(f"{operation.operation_id} has no handler.")
         result = await operation.handler(call)
         if operation.status == 204:
             return Response(status_code=204, headers=_NO_STORE)
@@ -152,13 +160,6 @@ def _query_pairs(request: Request) -> list[tuple[str, str]]:
     except ValueError:
         detail = f"The query is not percent-encoded UTF-8, or has more than {_MAX_QUERY_FIELDS} fields."
         raise MalformedError(detail) from None
-
-
-def _require_organization(actor: Actor, values: dict[str, str]) -> None:
-    """Every caller has one organisation, and no other exists for it."""
-    organization = values.get("orgName", actor.organization_id)
-    if organization != actor.organization_id:
-        raise NotFoundError(f"There is no organization {organization[:80]!r}; yours is 'local'.")
 
 
 class DocumentRoute(Route):

@@ -4,13 +4,28 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from conductor_lite.api import applications, executors, roles, tokens
+from conductor_lite.api import (
+    applications,
+    executors,
+    queues,
+    roles,
+    schedules,
+    tokens,
+    versions,
+    workflow_actions,
+    workflows,
+)
 from conductor_lite.api.operation import AnyOperation
 
 #: Every operation that is served, in the order in which readers see them.
 TABLE: tuple[AnyOperation, ...] = (
     *applications.OPERATIONS,
     *executors.OPERATIONS,
+    *versions.OPERATIONS,
+    *workflows.OPERATIONS,
+    *workflow_actions.OPERATIONS,
+    *queues.OPERATIONS,
+    *schedules.OPERATIONS,
     *tokens.OPERATIONS,
     *roles.OPERATIONS,
 )
@@ -28,7 +43,7 @@ def check(table: Iterable[AnyOperation]) -> None:
     """Refuse a table that contradicts itself, when the server starts rather than when someone calls.
 
     Raises:
-        ValueError: an id or a route stands twice, or a placeholder has no field of its name.
+        ValueError: an id or a route stands twice, a placeholder has no field, or a row no handler.
     """
     ids: set[str] = set()
     routes: set[tuple[str, str]] = set()
@@ -39,6 +54,8 @@ def check(table: Iterable[AnyOperation]) -> None:
         ids.add(operation.operation_id)
         routes.add(route)
         fields = {field.encode_name for field in msgspec.structs.fields(operation.path_parameters)}
+        if (operation.handler is None) == (operation.paged_handler is None):
+            raise ValueError(f"{operation.operation_id} needs one handler, paged or not.")
         if fields != set(operation.placeholders):
             raise ValueError(f"{operation.operation_id}: {operation.path} does not match {sorted(fields)}.")
 

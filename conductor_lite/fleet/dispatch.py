@@ -1,7 +1,7 @@
 """Asking an application something: which executor to ask, for how long, and whom to ask next."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TypeVar
 
 from conductor_lite.clock import Clock
@@ -34,6 +34,9 @@ R = TypeVar("R", bound=Reply)
 
 # Carried out twice, these would do their work twice; all others may be asked of another executor at any time.
 _NOT_REPEATABLE = (Alert, ForkFromFailure, ForkWorkflow, ImportWorkflow, Restart, TriggerSchedule)
+
+# The best rank in `_choose`: responsive, welcome, and with nothing under way.
+_IDLE = (False, False, 0)
 
 
 class Dispatch:
@@ -83,6 +86,7 @@ class Dispatch:
         while (executor := _choose(fleet, application_version, executor_id, rather_not, asked)) is not None:
             executor_name = executor.record.executor_id
             asked.add(executor_name)
+            fleet.asked(executor)
             try:
                 return await self._attempt(executor, request, give_up_at), executor
             except (ConnectionLostError, UnansweredError) as error:
@@ -126,8 +130,12 @@ class Dispatch:
         return reply
 
 
-def raise_reported(reply: Reply) -> None:
+def raise_reported(reply: Reply, executor: Executor | None = None) -> None:
     """Turn an error that an executor reports into an exception.
+
+    Args:
+        reply: its answer.
+        executor: who gave it, to tell which SDK lacks a message.
 
     Raises:
         UnsupportedMessageError: its SDK does not know the message.
@@ -136,11 +144,21 @@ def raise_reported(reply: Reply) -> None:
     if reply.error_message is None:
         return
     report = reply.error_message
-    lines = [line.strip() for line in report.splitlines() if line.strip()]
-    last_line = lines[-1] if lines else "The executor reported an error without a text."
     if is_unknown_message(reply):
-        raise UnsupportedMessageError(last_line, report)
-    raise ExecutorReportedError(last_line, report)
+        sdk = "its SDK"
+        if executor is not None:
+            record = executor.record
+            sdk = f"its SDK ({record.language or 'unknown language'} {record.dbos_version or ''})".replace(
+                " )", ")"
+            )
+        raise UnsupportedMessageError(
+            f"The application cannot do this: {sdk} does not know the message {message_type(type(reply))}.",
+            report,
+        )
+    lines = [line.strip() for line in report.splitlines() if line.strip()]
+    raise ExecutorReportedError(
+        lines[-1] if lines else "The executor reported an error without a text.", report
+    )
 
 
 def _judge(executor: Executor, connection: ExecutorConnection, *, responsive: bool) -> None:
@@ -158,18 +176,26 @@ def _choose(
 ) -> Executor | None:
     best: Executor | None = None
     best_rank: tuple[bool, bool, int] | None = None
-    for executor in fleet.connected.values():
+    for executor in _candidates(fleet, executor_id):
         record, connection = executor.record, executor.connection
         if connection is None or not connection.is_open or record.executor_id in asked:
             continue
         if application_version is not None and record.application_version != application_version:
             continue
-        if executor_id is not None and record.executor_id != executor_id:
-            continue
         rank = (not executor.responsive, record.executor_id in rather_not, connection.in_flight)
         if best_rank is None or rank < best_rank:
             best, best_rank = executor, rank
+            if rank == _IDLE:
+                # Nobody can be better: with thousands of executors, most of the time goes into looking.
+                break
     return best
+
+
+def _candidates(fleet: ApplicationFleet, executor_id: str | None) -> Iterable[Executor]:
+    if executor_id is None:
+        return fleet.connected.values()
+    executor = fleet.connected.get(executor_id)
+    return () if executor is None else (executor,)
 
 
 def _nobody(name: str, application_version: str | None, executor_id: str | None) -> str:

@@ -126,6 +126,11 @@ class Fleet:
         await self._recorder.flush_seen()
         await self._recorder.flush()
 
+    def application(self, organization_id: str, name: str) -> ApplicationRecord | None:
+        """An application that is held, without asking the database."""
+        fleet = self._registry.named(organization_id, name)
+        return fleet.record if fleet else None
+
     def add_application(self, record: ApplicationRecord) -> None:
         """Begin to hold an application; one that is held already is left as it is, save its settings."""
         self._registry.add(record)
@@ -174,19 +179,20 @@ class Fleet:
             NoHealthyExecutorError: nobody fitting is connected.
             NoExecutorAnsweredError: nobody that was asked answered.
             DeadlineExceededError: ``deadline_secs`` passed.
+            UnsupportedMessageError: the application's SDK is too old to know the message.
             ExecutorReportedError: the executor answered with an error of its own.
         """
         fleet = self._registry.get(application_id)
         if fleet is None:
             raise NotFoundError("The application was deleted.")
-        reply, _ = await self._dispatch.ask(
+        reply, executor = await self._dispatch.ask(
             fleet,
             request,
             application_version=application_version,
             executor_id=executor_id,
             deadline_secs=deadline_secs,
         )
-        raise_reported(reply)
+        raise_reported(reply, executor)
         return reply
 
     async def register(self, application: ApplicationRecord, connection: ExecutorConnection) -> None:

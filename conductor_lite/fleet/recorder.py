@@ -20,6 +20,8 @@ logger = logging.getLogger("conductor_lite.fleet")
 BATCH_SIZE = 200
 #: Seconds between writing last-seen times.
 SEEN_INTERVAL_SECS = 30.0
+#: Least pause between two rounds of writing, in seconds.
+_GATHER_SECS = 0.1
 _FIRST_RETRY_SECS = 0.5
 _LAST_RETRY_SECS = 15.0
 
@@ -67,6 +69,8 @@ class Recorder:
             await self._work.wait()
             if await self.flush():
                 retry_secs = _FIRST_RETRY_SECS
+                # A lone record is written at once; those of a storm come together meanwhile.
+                await asyncio.sleep(_GATHER_SECS)
             else:
                 await asyncio.sleep(retry_secs)
                 retry_secs = min(retry_secs * 2, _LAST_RETRY_SECS)

@@ -56,7 +56,7 @@ class ApplicationFleet:
         self.record = record
         self.liveness = Liveness(record.executor_timeout_secs)
         self.executors: dict[ExecutorKey, Executor] = {}
-        # The executor that holds the newest socket of an executor id.
+        # The executor that holds the newest socket of an executor id; the one asked last comes last.
         self.connected: dict[str, Executor] = {}
 
     def restore(self, record: ExecutorRecord, now: float) -> None:
@@ -95,6 +95,12 @@ class ApplicationFleet:
         executor.responsive = True
         self.connected[key.executor_id] = executor
         return executor
+
+    def asked(self, executor: Executor) -> None:
+        """Send an executor to the end of the line, so that equals are asked in turn."""
+        executor_id = executor.record.executor_id
+        if self.connected.get(executor_id) is executor:
+            self.connected[executor_id] = self.connected.pop(executor_id)
 
     def views(self, now: datetime, monotonic: float) -> list[ExecutorView]:
         """Picture every executor: healthy ones first, then by when they were first seen."""
@@ -159,6 +165,13 @@ class Registry:
     def get(self, application_id: str) -> ApplicationFleet | None:
         """One application's executors."""
         return self._fleets.get(application_id)
+
+    def named(self, organization_id: str, name: str) -> ApplicationFleet | None:
+        """The executors of the application of that name."""
+        wanted = (organization_id, name)
+        return next(
+            (f for f in self._fleets.values() if (f.record.organization_id, f.record.name) == wanted), None
+        )
 
     def add(self, record: ApplicationRecord) -> ApplicationFleet:
         """Begin to hold an application, or take over its changed settings."""

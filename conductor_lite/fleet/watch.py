@@ -31,6 +31,9 @@ logger = logging.getLogger("conductor_lite.fleet")
 
 #: Longest wait between two looks at the clock, in seconds.
 TICK_SECS = 0.5
+#: How much later than due the clock is looked at, in seconds: those who died together, a moment apart, are then
+#: declared dead together, and one message asks to recover them all.
+GATHER_SECS = 0.05
 _BROKEN = "The conductor failed at it; see its log."
 
 
@@ -74,9 +77,9 @@ class Watch:
                 self.carry_out(fleet, fleet.liveness.tick(now))
                 due = fleet.liveness.next_due()
                 if due is not None:
-                    wait_secs = min(wait_secs, max(0.0, due - now))
+                    wait_secs = min(wait_secs, max(0.0, due - now) + GATHER_SECS)
             # Never zero: what is due may wait for an answer, and others want their turn.
-            await asyncio.sleep(max(wait_secs, 0.001))
+            await asyncio.sleep(wait_secs)
 
     def carry_out(self, fleet: ApplicationFleet, decisions: Sequence[Decision]) -> None:
         """Do what liveness decided; what takes time goes on in the background."""

@@ -1,5 +1,7 @@
 """Who may connect as an executor of which application."""
 
+import asyncio
+
 from conductor_lite.auth.actor import LOCAL_ORGANIZATION, Actor
 from conductor_lite.auth.authenticate import key_actor
 from conductor_lite.auth.permissions import WEBSOCKET_CONNECT
@@ -16,6 +18,8 @@ class Connecting:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        # Held while development mode registers an application.
+        self._registering = asyncio.Lock()
 
     async def admit(self, application_name: str, key: str, source_ip: str | None) -> Admission:
         """Decide about one socket. In development mode any key will do, and applications register themselves.
@@ -33,7 +37,7 @@ class Connecting:
         actor = key_actor(record, source_ip)
         if WEBSOCKET_CONNECT not in actor.permissions:
             raise ForbiddenError(f"The API key {record.name!r} may not connect executors.")
-        application = await self._context.applications.get(actor.organization_id, application_name)
+        application = await self._found(actor.organization_id, application_name)
         if actor.application_ids is not None and (application is None or not actor.sees(application.id)):
             raise ForbiddenError(f"The API key {record.name!r} is limited to other applications.")
         if application is None:
@@ -41,10 +45,21 @@ class Connecting:
         return Admission(application=application, api_key_id=record.id)
 
     async def _found_or_registered(self, name: str, source_ip: str | None) -> ApplicationRecord:
-        context = self._context
-        record = await context.applications.get(LOCAL_ORGANIZATION, name)
+        record = await self._found(LOCAL_ORGANIZATION, name)
         if record is not None:
             return record
+        # A whole fleet may come at once, of which the first one registers.
+        async with self._registering:
+            record = await self._found(LOCAL_ORGANIZATION, name)
+            return record if record is not None else await self._registered(name, source_ip)
+
+    async def _found(self, organization_id: str, name: str) -> ApplicationRecord | None:
+        # The fleet is asked first: a storm of reconnects must not become a storm of reads.
+        held = self._context.fleet.application(organization_id, name)
+        return held if held is not None else await self._context.applications.get(organization_id, name)
+
+    async def _registered(self, name: str, source_ip: str | None) -> ApplicationRecord:
+        context = self._context
         if not NAME_PATTERN.fullmatch(name):
             raise NotFoundError(f"An application cannot be called that: a name has {NAME_RULE}.")
         actor = Actor(

@@ -82,6 +82,11 @@ class ApiKeys:
         async with context.audited(actor, "token.create", "api_key", name) as details:
             actor.require(TOKEN_WRITE)
             _require_valid(name, permissions or ())
+            if application_names is not None and not application_names:
+                # Whoever means none must not get a key for all.
+                message = "expected at least one application, or null for every one"
+                field = FieldError(location="body.appNames", message=message)
+                raise InvalidError("The API key cannot be like this.", (field,))
             granted = tuple(dict.fromkeys(permissions or (WEBSOCKET_CONNECT,)))
             if not actor.permissions.issuperset(granted):
                 missing = sorted(set(granted) - actor.permissions)

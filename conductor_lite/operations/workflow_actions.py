@@ -34,6 +34,10 @@ S = TypeVar("S", bound=SuccessReply)
 CHUNK_SIZE = 200
 #: Most workflows that one call may name.
 MAX_BULK = 10_000
+_NO_REWIND = (
+    "The application's SDK cannot rewind a workflow over this protocol; fork it from the step instead, "
+    "which runs it again under a new id."
+)
 #: Ids kept in an audit entry; the count is always kept.
 _AUDITED_IDS = 100
 
@@ -84,6 +88,16 @@ class WorkflowActions:
             except UnsupportedMessageError:
                 return await self._fork(application, ForkBody(workflow_id=workflow_id, start_step=0))
             return None
+
+    async def rewind(self, actor: Actor, application_name: str, workflow_id: str) -> None:
+        """Run a workflow again in place. No SDK whose own client speaks the protocol can: fork instead.
+
+        Raises:
+            UnsupportedMessageError: always, for a workflow that exists.
+            ForbiddenError, NotFoundError, DispatchError: as ``cancel``.
+        """
+        async with self._acting(actor, application_name, "workflow.rewind", workflow_id):
+            raise UnsupportedMessageError(_NO_REWIND, _NO_REWIND)
 
     async def fork(self, actor: Actor, application_name: str, body: ForkBody) -> str:
         """Run a workflow again from a step on, under a new id, which is returned.
