@@ -38,11 +38,11 @@ def test_keys_made_on_the_command_line_connect_or_are_refused_in_words_that_the_
     with Scene(tmp_path) as scene:
         conductor = scene.serve(dev=False)
         conductor.cli("app", "register", "ledger")
-        conductor.cli("app", "register", "other-app")
+        conductor.register("other-app")
         key = conductor.cli("key", "create", "for-ledger", "--app", "ledger")
-        elsewhere = conductor.cli("key", "create", "for-the-other", "--app", "other-app")
-        reader = conductor.cli("key", "create", "reader", "--permission", "application.read")
-        anywhere = conductor.cli("key", "create", "for-all")
+        elsewhere = conductor.make_key("for-the-other", app_names=["other-app"])
+        reader = conductor.make_key("reader", "application.read")
+        anywhere = conductor.make_key("for-all")
         forged = key[:-1] + ("A" if key[-1] != "A" else "B")
         refused = {
             (401, "unauthenticated"): scene.spawn(key=forged),
@@ -58,7 +58,7 @@ def test_keys_made_on_the_command_line_connect_or_are_refused_in_words_that_the_
             assert (details["status"], details["error"]) == (status, error.strip())
             assert details["message"].endswith(".")
         # Registering it is enough: the SDK goes on trying.
-        conductor.cli("app", "register", "unheard-of")
+        conductor.register("unheard-of")
         wait_until(lambda: conductor.statuses("unheard-of").values(), 30, "the application to be let in")
         assert conductor.statuses() == {app.executor_id: "HEALTHY"}
         assert conductor.get("/apps/unheard-of")["language"] == "python"
@@ -70,25 +70,24 @@ def test_keys_made_on_the_command_line_connect_or_are_refused_in_words_that_the_
 def test_an_executor_whose_key_is_revoked_is_disconnected_and_not_let_in_again(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         conductor = scene.serve(dev=False, executor_timeout_secs=600)
-        conductor.cli("app", "register", "ledger")
-        key = conductor.cli("key", "create", "short-lived")
-        app = scene.app(key=key)
-        conductor.cli("key", "revoke", "short-lived", "--yes")
+        conductor.register("ledger")
+        app = scene.app(key=conductor.make_key("short-lived"))
+        conductor.delete("/tokens/short-lived")
         scene.await_status(app, "DISCONNECTED")
         assert "HTTP 401" in app.wait_for_line("Details: ", 30)
-        scene.app(key=conductor.cli("key", "create", "next"))
+        scene.app(key=conductor.make_key("next"))
         assert sorted(conductor.statuses().values()) == ["DISCONNECTED", "HEALTHY"]
 
 
 def test_deleting_an_application_closes_its_executors_and_it_may_return(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         conductor = scene.serve(dev=False)
-        conductor.cli("app", "register", "ledger")
-        app = scene.app(key=conductor.cli("key", "create", "k"), start=1, steps=200, step_secs=0.1)
-        conductor.cli("app", "delete", "ledger", "--yes")
+        conductor.register("ledger")
+        app = scene.app(key=conductor.make_key("k"), start=1, steps=200, step_secs=0.1)
+        conductor.delete("/apps/ledger")
         assert conductor.call("GET", "/apps/ledger").status_code == 404
         assert "HTTP 404" in app.wait_for_line("Details: ", 30)
-        conductor.cli("app", "register", "ledger")
+        conductor.register("ledger")
         scene.await_status(app, "HEALTHY")
         assert conductor.audit() == []
         assert "Traceback" not in conductor.log
@@ -99,7 +98,7 @@ def test_in_development_mode_a_deleted_application_registers_itself_again(tmp_pa
         conductor = scene.serve()
         app = scene.app()
         first = conductor.get("/apps/ledger")["id"]
-        conductor.cli("app", "delete", "ledger", "--yes")
+        conductor.delete("/apps/ledger")
         wait_until(lambda: conductor.call("GET", "/apps/ledger").status_code == 200, 30, "it to register")
         scene.await_status(app, "HEALTHY")
         assert conductor.get("/apps/ledger")["id"] != first

@@ -103,8 +103,28 @@ class ConductorProcess:
         return answer.json()
 
     def executors(self, application: str = "ledger") -> dict[str, dict[str, Any]]:
-        """An application's executors by id."""
-        return {item["executorId"]: item for item in self.get(f"/apps/{application}/executors")}
+        """An application's executors by id; none as long as it is not registered."""
+        answer = self.call("GET", f"/apps/{application}/executors")
+        assert answer.status_code in (200, 404), answer.text
+        return {item["executorId"]: item for item in answer.json()} if answer.status_code == 200 else {}
+
+    def register(self, application: str) -> None:
+        """Register an application."""
+        answer = self.call("PUT", f"/apps/{application}", {})
+        assert answer.status_code == 204, answer.text
+
+    def make_key(self, name: str, *permissions: str, app_names: list[str] | None = None) -> str:
+        """Make an API key, for connecting executors unless permissions are named."""
+        body = {"permissions": list(permissions) or None, "appNames": app_names}
+        answer = self.call("POST", f"/tokens/{name}", body)
+        assert answer.status_code == 201, answer.text
+        key: str = answer.json()["token"]
+        return key
+
+    def delete(self, path: str) -> None:
+        """Delete something below ``/v2/orgs/local``."""
+        answer = self.call("DELETE", path)
+        assert answer.status_code == 204, answer.text
 
     def statuses(self, application: str = "ledger") -> dict[str, str]:
         """The status of each of an application's executors by id."""

@@ -50,9 +50,17 @@ class FakeExecutor:
         self.requests.append(request)
         kind: str = request["type"]
         if kind in self._answers:
-            envelope = {"type": kind, "request_id": request["request_id"]}
-            await self._connection.send(json.dumps({**envelope, **self._answers[kind]}))
+            await self._answer(request)
         return kind
+
+    async def answer_late(self, answers: Mapping[str, Mapping[str, object]]) -> None:
+        """Answer the newest request after all, and such requests from now on."""
+        self._answers |= answers
+        await self._answer(self.requests[-1])
+
+    async def _answer(self, request: Mapping[str, Any]) -> None:
+        envelope = {"type": request["type"], "request_id": request["request_id"]}
+        await self._connection.send(json.dumps({**envelope, **self._answers[request["type"]]}))
 
 
 @asynccontextmanager

@@ -18,6 +18,8 @@ from support.wait import wait_until
 
 LEDGER_PROGRAM = Path(__file__).parents[1] / "apps" / "ledger.py"
 LAUNCH_SECS = 60.0
+#: Seconds that the chaos tests may take; where it is set, others too do what takes long.
+CHAOS_VARIABLE = "CONDUCTOR_CHAOS_SECS"
 
 
 class LedgerApp(Process):
@@ -121,6 +123,12 @@ class Scene:
             30,
             f"executor {app.executor_id} to be {status or 'forgotten'}",
         )
+
+    def start(self, *apps: LedgerApp) -> None:
+        """Wait until processes that were spawned side by side have all connected."""
+        for app in apps:
+            app.await_launch()
+            self.await_status(app, "HEALTHY")
 
     def workflows(self) -> dict[str, str]:
         """Each workflow's status, from the application's own database."""

@@ -1,0 +1,146 @@
+"""The network between executors and the conductor breaks: for a moment, for good, or without a sound."""
+
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from support.proxy import Mode
+from support.scene import Scene
+from support.wait import wait_until
+
+PINGS = {"ping_interval_secs": 0.5, "ping_timeout_secs": 1.0}
+
+
+def test_an_executor_that_returns_within_its_timeout_is_not_recovered(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        conductor = scene.serve(executor_timeout_secs=6)
+        proxy = scene.proxy()
+        app = scene.spawn(start=3, steps=20, step_secs=0.5, via=proxy)
+        other = scene.spawn()
+        scene.start(app, other)
+        seen: list[str] = []
+
+        def status(wanted: str) -> bool:
+            seen.append(conductor.statuses()[app.executor_id])
+            return seen[-1] == wanted
+
+        for _ in range(2):
+            proxy.set(Mode.REFUSE)
+            refused_before = proxy.accepted
+            proxy.cut()
+            wait_until(lambda: status("DISCONNECTED"), 10, "the cut to be noticed")
+            wait_until(lambda: proxy.accepted > refused_before, 10, "it to be turned away once")
+            proxy.set(Mode.PASS)
+            wait_until(lambda: status("HEALTHY"), 10, "it to return")
+        scene.await_success(3, steps=20)
+        assert "DEAD" not in seen
+        assert set(scene.steps_done().values()) == {1}
+        assert not scene.lines_of(other)
+        assert conductor.audit() == []
+
+
+def test_an_executor_frozen_for_less_than_its_timeout_is_not_recovered(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        conductor = scene.serve(executor_timeout_secs=8, **PINGS)
+        app = scene.spawn(start=2, steps=4, step_secs=1)
+        other = scene.spawn()
+        scene.start(app, other)
+        scene.await_lines_of(app, 2)
+        app.send_signal(signal.SIGSTOP)
+        scene.await_status(app, "DISCONNECTED")
+        app.send_signal(signal.SIGCONT)
+        scene.await_status(app, "HEALTHY")
+        scene.await_success(2, steps=4)
+        assert set(scene.steps_done().values()) == {1}
+        assert conductor.audit() == []
+
+
+def test_a_half_open_connection_is_noticed_and_its_executor_recovered(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        conductor = scene.serve(**PINGS)
+        proxy = scene.proxy()
+        app = scene.spawn(start=4, steps=3, step_secs=0.5, via=proxy)
+        other = scene.spawn()
+        scene.start(app, other)
+        scene.await_lines_of(app, 4)
+        # The machine is gone with its network: no socket ever hears of it.
+        proxy.set(Mode.SWALLOW)
+        app.send_signal(signal.SIGSTOP)
+        gone_at = time.monotonic()
+        scene.await_status(app, "DISCONNECTED")
+        assert time.monotonic() - gone_at < 5
+        scene.await_status(app, None)
+        scene.await_success(4, steps=3)
+        assert [entry["recovered_by"] for entry in conductor.audit()] == [other.executor_id]
+
+
+def test_one_thought_dead_that_worked_on_in_silence_returns_and_no_step_is_missing(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        conductor = scene.serve(**PINGS)
+        proxy = scene.proxy()
+        app = scene.spawn(start=4, steps=10, step_secs=0.5, via=proxy)
+        other = scene.spawn()
+        scene.start(app, other)
+        proxy.set(Mode.SWALLOW)
+        scene.await_status(app, "DEAD")
+        proxy.set(Mode.PASS)
+        proxy.cut()
+        wait_until(
+            lambda: conductor.statuses() == dict.fromkeys((app.executor_id, other.executor_id), "HEALTHY"),
+            30,
+            "it to return",
+        )
+        scene.await_success(4, steps=10)
+
+
+def test_a_connection_that_stops_reading_amid_a_large_request_is_noticed(tmp_path: Path) -> None:
+    with Scene(tmp_path) as scene:
+        conductor = scene.serve(request_timeout_secs=600, **PINGS)
+        proxy = scene.proxy(small_buffers=True)
+        app = scene.app(start=3, steps=3, step_secs=0.5, via=proxy)
+        conductor.stop()
+        large = _plant_dead_executors(conductor.data_dir / "conductor.db", app.executor_id)
+        conductor.start()
+        scene.await_status(app, "HEALTHY")
+        proxy.set(Mode.STALL)
+        # The planted ones are dead after the timeout, and all of them go into one message for the only executor.
+        wait_until(lambda: _queued_bytes(conductor.port), 10, "the message to be stuck")
+        assert _queued_bytes(conductor.port) < large / 2, (
+            "the kernel took it all; nothing waits in the server"
+        )
+        scene.await_status(app, "DISCONNECTED")
+        app.kill()
+        scene.app()
+        scene.await_success(3, steps=3)
+        wait_until(lambda: len(conductor.statuses()) == 1, 60, "all the dead to be forgotten")
+
+
+def _plant_dead_executors(database: Path, like: str, count: int = 300) -> int:
+    """Record executors that nobody has ever seen, with ids as long as can be; returns their ids' bytes."""
+    # Four bytes each, of which an id may have 256.
+    ids = [f"{number:04d}" + "\N{GHOST}" * 252 for number in range(count)]
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO executors (application_id, executor_id, application_version, status, created_at,"
+            " updated_at, last_seen_at) SELECT application_id, ?, application_version, 'DEAD', ?, ?, ?"
+            " FROM executors WHERE executor_id = ?",
+            [(id_, now, now, now, like) for id_ in ids],
+        )
+    return sum(len(id_.encode()) for id_ in ids)
+
+
+def _queued_bytes(port: int) -> int:
+    """What the kernel holds of that which a server of this port has sent and nobody has taken."""
+    return max(_send_queues(port), default=0)
+
+
+def _send_queues(port: int) -> Iterator[int]:
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, _, queues, *_ = line.split()
+        if int(local.partition(":")[2], 16) == port:
+            yield int(queues.partition(":")[0], 16)
