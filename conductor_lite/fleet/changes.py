@@ -1,7 +1,7 @@
 """Tells listeners, such as open console pages, that something changed. Carries topics, never data."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 
 def application_topic(application_id: str) -> str:
@@ -29,7 +29,7 @@ class Changes:
         for subscription in self._subscriptions:
             subscription.offer(topics)
 
-    async def subscribe(self, topics: frozenset[str]) -> AsyncIterator[frozenset[str]]:
+    async def subscribe(self, topics: frozenset[str]) -> AsyncGenerator[frozenset[str], None]:
         """Yield the topics that changed, merged since the last turn, until the caller stops iterating."""
         subscription = _Subscription(topics)
         self._subscriptions.add(subscription)
