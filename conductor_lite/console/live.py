@@ -5,7 +5,6 @@ The page then fetches itself again. Streams are few, beat while nothing happens,
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -64,9 +63,7 @@ class EventStreams:
 
     async def events(self, topics: frozenset[str], gone: asyncio.Task[None]) -> AsyncGenerator[bytes, None]:
         """Yield what the stream says until the reader has gone or the server closes."""
-        subscription = cast(
-            AsyncGenerator[frozenset[str], None], self._site.operations.changes.subscribe(topics)
-        )
+        subscription = self._site.operations.changes.subscribe(topics)
         closing = asyncio.create_task(self._closing.wait())
         change = asyncio.ensure_future(anext(subscription))
         try:
