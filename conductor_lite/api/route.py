@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
 from conductor_lite.api.decoding import MalformedError, decode_body, decode_path, decode_query
+from conductor_lite.api.login import login_missing
 from conductor_lite.api.middleware import REQUEST_ID
 from conductor_lite.api.operation import AnyOperation, Call
 from conductor_lite.api.paging import paged_response
@@ -20,7 +21,7 @@ from conductor_lite.api.problems import internal_problem, method_problem, proble
 from conductor_lite.api.request_body import read_body
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.config import Settings
-from conductor_lite.errors import ConductorError, InvalidError, NotFoundError, StoreError
+from conductor_lite.errors import ConductorError, InvalidError, StoreError
 from conductor_lite.operations import Operations
 
 logger = logging.getLogger(__name__)
@@ -111,9 +112,7 @@ class OperationRoute(BaseRoute):
         )
         values = {name: _decode_segment(segment) for name, segment in request.path_params.items()}
         if operation.requires_login:
-            raise NotFoundError(
-                f"{operation.operation_id} needs a login (OIDC), and this server runs without one."
-            )
+            raise login_missing()
         await self._operations.organization.require_named(actor, values.get("orgName", actor.organization_id))
         call = Call(
             operations=self._operations,

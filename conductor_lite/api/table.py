@@ -5,12 +5,18 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from conductor_lite.api import (
+    alerting,
     applications,
+    audit,
+    autoscaling,
     executors,
+    metrics,
+    organizations,
     queues,
     roles,
     schedules,
     tokens,
+    users,
     versions,
     workflow_actions,
     workflows,
@@ -25,9 +31,15 @@ TABLE: tuple[AnyOperation, ...] = (
     *workflows.OPERATIONS,
     *workflow_actions.OPERATIONS,
     *queues.OPERATIONS,
+    *autoscaling.OPERATIONS,
     *schedules.OPERATIONS,
+    *metrics.OPERATIONS,
+    *alerting.OPERATIONS,
     *tokens.OPERATIONS,
     *roles.OPERATIONS,
+    *organizations.OPERATIONS,
+    *users.OPERATIONS,
+    *audit.OPERATIONS,
 )
 
 

@@ -45,6 +45,14 @@ class CreateTokenInputBody(
     permissions: list[str] | None = None
 
 
+class RenameTokenInputBody(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """What the key is to be called; the key itself stays as it is."""
+
+    new_name: str
+
+
 def _translate(key: ApiKey) -> Token:
     return Token(
         token_name=key.name,
@@ -70,6 +78,10 @@ async def _create(call: Call[TokenPath, Nothing, CreateTokenInputBody]) -> Token
         application_names=call.body.app_names,
     )
     return TokenCreated(token=created.key, token_name=created.api_key.name)
+
+
+async def _rename(call: Call[TokenPath, Nothing, RenameTokenInputBody]) -> None:
+    await call.operations.keys.rename(call.actor, call.path.token_name, call.body.new_name)
 
 
 async def _delete(call: Call[TokenPath, Nothing, Nothing]) -> None:
@@ -106,6 +118,22 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         result=TokenCreated,
         status=201,
         handler=_create,
+    ),
+    Operation(
+        method="PATCH",
+        path=_TOKEN,
+        operation_id="renameToken",
+        summary="Rename token",
+        tag="Tokens",
+        permission=TOKEN_WRITE,
+        audit="token.rename",
+        path_parameters=TokenPath,
+        query_parameters=Nothing,
+        body=RenameTokenInputBody,
+        body_required=True,
+        result=NoneType,
+        status=204,
+        handler=_rename,
     ),
     Operation(
         method="DELETE",

@@ -80,6 +80,7 @@ class Autoscaling:
             details.update(application_name=application_name, policy=msgspec.to_builtins(policy))
             actor.require(APPLICATION_WRITE)
             application = await context.application(actor, application_name)
+            _require_valid(policy)
             reply = await context.ask(application, GetQueue(name=policy.queue))
             unfit = _why_unfit(reply.queue)
             if unfit is not None:
@@ -171,6 +172,15 @@ class Autoscaling:
             depths=depths,
             observed_at_epoch_ms=int(context.now().timestamp() * 1_000),
         )
+
+
+def _require_valid(policy: AutoscalingPolicy) -> None:
+    try:
+        msgspec.convert(msgspec.to_builtins(policy), AutoscalingPolicy)
+    except msgspec.ValidationError as error:
+        message = "expected whole numbers from 0"
+        fault = FieldError(location="body.rollout", message=message)
+        raise InvalidError("The autoscaling policy cannot be like this.", (fault,)) from error
 
 
 def _why_unfit(queue: QueueRecord | None) -> str | None:

@@ -15,6 +15,12 @@ from conductor_lite.protocol import GetMetrics
 RECOVERY_COUNT = "recovery_count"
 
 
+#: Longest stretch, in seconds: what the API's granularity holds.
+MAX_RANGE_SECS = 2**31 - 1
+#: Years in which a time can be told in every zone, and to every SDK.
+_YEARS = range(1970, 9_000)
+
+
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """How often something happened in a stretch of time."""
 
@@ -44,14 +50,12 @@ class Metrics:
         Raises:
             ForbiddenError: metric.read is missing.
             NotFoundError: no such application within reach.
-            InvalidError: the end is not after the start.
+            InvalidError: the end is not after the start, or the stretch is longer than the API can say.
             UnsupportedMessageError: the application's SDK is too old to count.
             DispatchError: no executor answered.
         """
         actor.require(METRIC_READ)
-        if end <= start:
-            error = FieldError(location="query.endTime", message="expected a time after startTime")
-            raise InvalidError("That stretch of time does not exist.", (error,))
+        _require_sane_range(start, end)
         context = self._context
         application = await context.application(actor, application_name)
         # Not every SDK reads the Z that stands for UTC; all read its offset.
@@ -79,3 +83,16 @@ class Metrics:
             )
             for metric_type, metric_name, value in [*values, (RECOVERY_COUNT, RECOVERY_COUNT, recoveries)]
         ]
+
+
+def _require_sane_range(start: datetime, end: datetime) -> None:
+    errors = [
+        FieldError(location=f"query.{name}", message="expected a year from 1970 to 8999")
+        for name, moment in (("startTime", start), ("endTime", end))
+        if moment.year not in _YEARS
+    ]
+    if not 0 < (end - start).total_seconds() <= MAX_RANGE_SECS:
+        message = f"expected a time after startTime, by at most {MAX_RANGE_SECS} seconds"
+        errors.append(FieldError(location="query.endTime", message=message))
+    if errors:
+        raise InvalidError("Nothing can be counted in that stretch of time.", tuple(errors))

@@ -11,7 +11,7 @@ import msgspec
 
 #: Whole numbers that any client can hold, for what people choose freely.
 _Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=1_024)]
 
 

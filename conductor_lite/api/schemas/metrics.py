@@ -1,0 +1,16 @@
+"""Metrics as the API shows them."""
+
+import msgspec
+
+from conductor_lite.api.fields import Int32, Int64, Timestamp
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How often something happened from ``timeBucket`` on, for ``granularity`` seconds."""
+
+    app_id: str
+    metric_type: str
+    metric_name: str
+    granularity: Int32
+    time_bucket: Timestamp
+    value: Int64
