@@ -31,8 +31,8 @@ logger = logging.getLogger("conductor_lite.fleet")
 
 #: Longest wait between two looks at the clock, in seconds.
 TICK_SECS = 0.5
-#: How much later than due the clock is looked at, in seconds: those who died together, a moment apart, are then
-#: declared dead together, and one message asks to recover them all.
+#: How much later than due the clock is looked at, in seconds: those who vanished together, a moment apart,
+#: are then declared dead together, and one message asks to recover them all.
 GATHER_SECS = 0.05
 _BROKEN = "The conductor failed at it; see its log."
 
