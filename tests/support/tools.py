@@ -2,8 +2,11 @@
 
 import importlib.util
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -28,10 +31,51 @@ def _clean_clone() -> str | None:
     return "promised" if "clean-clone" in required_tools() else None
 
 
+def _sdks() -> str | None:
+    """Not a program but a promise: minutes of time and a network, to build samples on the SDKs of registries."""
+    return "promised" if "sdks" in required_tools() else None
+
+
+def _node() -> str | None:
+    return _at_least(20, "node", "--version") if shutil.which("npm") else None
+
+
+def _go() -> str | None:
+    return _at_least(25, "go", "version", pattern=r"go1\.(\d+)")
+
+
+def _java() -> str | None:
+    """``java``, where there are a compiler and Maven too."""
+    return _at_least(17, "java", "--version") if shutil.which("javac") and shutil.which("mvn") else None
+
+
+def _postgres() -> str | None:
+    """``initdb``; the other programs are beside it, which on Debian is not on the path."""
+    for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True):
+        return str(path)
+    found = shutil.which("initdb")
+    return str(Path(found).resolve()) if found else None
+
+
+def _at_least(wanted: int, command: str, argument: str, pattern: str = r"(\d+)") -> str | None:
+    """Where ``command`` is, unless it is missing or the first number of ``pattern`` it prints is too low."""
+    path = shutil.which(command)
+    if path is None:
+        return None
+    printed = subprocess.run([path, argument], capture_output=True, text=True, timeout=60).stdout
+    version = re.search(pattern, printed)
+    return path if version and int(version[1]) >= wanted else None
+
+
 _FINDERS: Mapping[str, Callable[[], str | None]] = {
     "chromium": _chromium,
     "dbos": _dbos,
     "clean-clone": _clean_clone,
+    "sdks": _sdks,
+    "node": _node,
+    "go": _go,
+    "java": _java,
+    "postgres": _postgres,
 }
 
 
@@ -55,7 +99,8 @@ def require(tool: str) -> str:
     """Where ``tool`` is; without it the running test is skipped, or fails when it was promised.
 
     Args:
-        tool: ``chromium``, ``dbos``, or ``clean-clone`` for tests that install from nothing, which run only
+        tool: ``chromium``, ``dbos``, ``node`` (20, with npm), ``go`` (1.25), ``java`` (JDK 17, with Maven),
+            ``postgres``; or ``clean-clone`` and ``sdks`` for tests that install from a network, which run only
             where they are asked for by name in ``CONDUCTOR_TESTS_REQUIRE``.
     """
     found = _FINDERS[tool]()

@@ -1,0 +1,95 @@
+"""Real applications in every language connect, are recovered when they die, and are told why they are refused."""
+
+import asyncio
+import signal
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+from support.conductor import ConductorProcess
+from support.in_process import ServedApplication, served_application
+from support.process import Process
+from support.samples import JAVA, LAUNCH_SECS, Sample
+from support.wait import wait_until, wait_until_async
+
+from conductor_lite.protocol import ListWorkflows, WorkflowFilters
+
+NAME = "sample-app"
+ORDERS = 20
+
+
+async def launched(stack: ExitStack, sample: Sample, url: str, **options: int) -> Process:
+    """A process of the sample that is ready."""
+    process = stack.enter_context(sample.start(url, name=NAME, **options))
+    await asyncio.to_thread(process.wait_for_line, "ready", LAUNCH_SECS)
+    return process
+
+
+async def await_healthy(served: ServedApplication, count: int) -> None:
+    await wait_until_async(lambda: len(served.executors("HEALTHY")) == count, 30, f"{count} healthy executors")
+
+
+async def order_statuses(served: ServedApplication) -> Counter[str | None]:
+    """How many orders there are of each status."""
+    filters = WorkflowFilters(workflow_id_prefix="order-", load_input=False, load_output=False)
+    listed = await served.ask(ListWorkflows(body=filters))
+    return Counter(workflow.status for workflow in listed.workflows)
+
+
+def test_one_process_finishes_what_another_left_when_it_was_killed(sample: Sample, tmp_path: Path) -> None:
+    async def scenario(stack: ExitStack) -> None:
+        async with served_application(tmp_path, NAME, executor_timeout_secs=2) as served:
+            await launched(stack, sample, served.url)
+            await await_healthy(served, 1)
+            (survivor,) = served.executors()
+            doomed = await launched(stack, sample, served.url, workflows=ORDERS)
+            await await_healthy(served, 2)
+            for view in served.executors():
+                assert view.language == sample.language.name
+                assert view.dbos_version == sample.language.sdk_version
+                assert view.application_version == "1.0.0"
+            doomed.send_signal(signal.SIGKILL)
+            assert (await order_statuses(served))["SUCCESS"] < ORDERS, "it had finished before it was killed"
+            await wait_until_async(
+                lambda: [view.executor_id for view in served.executors()] == [survivor.executor_id],
+                60,
+                "the dead executor to be recovered and forgotten",
+            )
+
+            async def all_succeeded() -> bool:
+                return await order_statuses(served) == {"SUCCESS": ORDERS}
+
+            await wait_until_async(all_succeeded, 60, "every order to succeed")
+
+    with ExitStack() as stack:
+        asyncio.run(scenario(stack))
+
+
+def test_a_key_made_on_the_command_line_connects_and_others_are_refused_in_words_the_sdk_prints(
+    sample: Sample, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        conductor = stack.enter_context(ConductorProcess(tmp_path, {}))
+        conductor.cli("app", "register", NAME)
+        conductor.cli("app", "register", "another")
+        key = conductor.cli("key", "create", "good")
+        limited = conductor.cli("key", "create", "limited", "--app", "another")
+        refused = {
+            (401, "unauthenticated"): {"name": NAME, "key": "nobody-made-this"},
+            (403, "forbidden"): {"name": NAME, "key": limited},
+            (404, "application_not_registered"): {"name": "unheard-of", "key": key},
+        }
+        for (status, error), options in refused.items():
+            # DBOS lets no two applications of one database run the same version.
+            sample.use_new_database()
+            with sample.start(conductor.ws_url, **options) as process:
+                if sample.language is JAVA:
+                    # It does not show what the server says.
+                    process.wait_for_line(f"Unexpected HTTP response status code {status}", LAUNCH_SECS)
+                else:
+                    assert "message" in process.wait_for_line(error, LAUNCH_SECS)
+        sample.use_new_database()
+        stack.enter_context(sample.start(conductor.ws_url, name=NAME, key=key))
+        wait_until(
+            lambda: list(conductor.statuses(NAME).values()) == ["HEALTHY"], LAUNCH_SECS, "the good key to connect"
+        )
