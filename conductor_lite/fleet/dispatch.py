@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from conductor_lite.clock import Clock
 from conductor_lite.errors import (
+    ConductorError,
     DeadlineExceededError,
     ExecutorReportedError,
     NoExecutorAnsweredError,
@@ -37,6 +38,9 @@ _NOT_REPEATABLE = (Alert, ForkFromFailure, ForkWorkflow, ImportWorkflow, Restart
 
 # The best rank in `_choose`: responsive, welcome, and with nothing under way.
 _IDLE = (False, False, 0)
+
+#: Timers of the event loop may fire this much before their time, in seconds.
+_TIMER_SLACK_SECS = 0.005
 
 
 class Dispatch:
@@ -92,15 +96,13 @@ class Dispatch:
             except (ConnectionLostError, UnansweredError) as error:
                 logger.info("%s", error)
                 failure = error
-                if error.sent and isinstance(request, _NOT_REPEATABLE):
-                    raise NoExecutorAnsweredError(
-                        f"{error} It may have carried out {message_type(type(request))} all the same; "
-                        "look before you repeat it."
-                    ) from error
+                if error.sent:
+                    _require_repeatable(request, error)
             except ProtocolError as error:
                 logger.warning("Executor %s: %s", executor_name, error)
                 failure = error
-            if give_up_at is not None and self._clock.monotonic() >= give_up_at:
+                _require_repeatable(request, error)
+            if give_up_at is not None and self._clock.monotonic() + _TIMER_SLACK_SECS >= give_up_at:
                 raise DeadlineExceededError(
                     f"No executor of {name} answered within {deadline_secs:g} s."
                 ) from failure
@@ -128,6 +130,15 @@ class Dispatch:
         _judge(executor, connection, responsive=True)
         executor.seen_at = self._clock.now()
         return reply
+
+
+def _require_repeatable(request: Request[Reply], error: ConductorError) -> None:
+    """Go on to another executor only with what may be done twice."""
+    if isinstance(request, _NOT_REPEATABLE):
+        raise NoExecutorAnsweredError(
+            f"{error} It may have carried out {message_type(type(request))} all the same; "
+            "look before you repeat it."
+        ) from error
 
 
 def raise_reported(reply: Reply, executor: Executor | None = None) -> None:
