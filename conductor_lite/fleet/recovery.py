@@ -87,7 +87,7 @@ class RecoveryDesk:
         else:
             questions = fleet.liveness.recovered(decision.cases, self._clock.monotonic())
             asked = [question.case for question in questions if isinstance(question, AskPending)]
-            answers = await asyncio.gather(*(self.ask_pending(fleet, case) for case in asked))
+            answers = await asyncio.gather(*(self.ask_pending(fleet, case, recovered_by) for case in asked))
             confirmed = tuple(case.key.executor_id for case, done in zip(asked, answers, strict=True) if done)
             if len(confirmed) < len(asked):
                 error = "Some workflows are still pending, or nobody could tell; it will be repeated."
@@ -105,8 +105,14 @@ class RecoveryDesk:
             )
         )
 
-    async def ask_pending(self, fleet: ApplicationFleet, case: Case) -> bool:
-        """Ask whether a dead executor's workflows are pending; returns whether it could be forgotten."""
+    async def ask_pending(self, fleet: ApplicationFleet, case: Case, recovered_by: str | None = None) -> bool:
+        """Ask whether a dead executor's workflows are pending; returns whether it could be forgotten.
+
+        Args:
+            fleet: the application's executors.
+            case: the dead executor.
+            recovered_by: who has just said that it recovered it.
+        """
         turns = self._turns.setdefault(fleet.record.id, asyncio.Semaphore(CONCURRENT_QUESTIONS))
         try:
             async with turns:
@@ -115,6 +121,9 @@ class RecoveryDesk:
             now = self._clock.monotonic()
             self._decide(fleet, fleet.liveness.unanswered(case, now, str(failure)))
             return False
+        if exist and recovered_by is not None:
+            # It says that it succeeded and has left work behind, as one whose database fails half-way does.
+            self._avoid(fleet, recovered_by)
         decisions = fleet.liveness.answered(case, self._clock.monotonic(), exist=exist)
         self._decide(fleet, decisions)
         return Forget(case.key) in decisions
@@ -133,10 +142,7 @@ class RecoveryDesk:
         try:
             _require_success(reply)
         except ConductorError:
-            # Another one goes first next time; when all have refused, all are equal again.
-            rather_not.add(executor_id)
-            if rather_not >= set(fleet.connected):
-                rather_not.clear()
+            self._avoid(fleet, executor_id)
             raise
         rather_not.discard(executor_id)
         return executor_id
@@ -145,10 +151,22 @@ class RecoveryDesk:
         question = ExistPendingWorkflows(
             executor_id=key.executor_id, application_version=key.application_version
         )
-        reply, _ = await self._dispatch.ask(fleet, question)
-        # An executor whose database failed says ``exist: false`` beside its error, which means nothing.
-        raise_reported(reply)
+        rather_not = self._rather_not.setdefault(fleet.record.id, set())
+        reply, executor = await self._dispatch.ask(fleet, question, rather_not=rather_not)
+        try:
+            # An executor whose database failed says ``exist: false`` beside its error, which means nothing.
+            raise_reported(reply)
+        except ConductorError:
+            self._avoid(fleet, executor.record.executor_id)
+            raise
         return reply.exist
+
+    def _avoid(self, fleet: ApplicationFleet, executor_id: str) -> None:
+        """Another one goes first next time; when all have failed, all are equal again."""
+        rather_not = self._rather_not.setdefault(fleet.record.id, set())
+        rather_not.add(executor_id)
+        if rather_not >= set(fleet.connected):
+            rather_not.clear()
 
 
 class _Timing:

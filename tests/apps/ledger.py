@@ -21,11 +21,12 @@ from dbos._sys_db import SystemDatabase
 
 #: Set once in ``main``, before any workflow can run.
 LEDGER = Path()
+HOLD_FILE: Path | None = None
 
 
 @DBOS.step()
 def write_line(workflow_id: str, step: int, step_secs: float) -> int:
-    """Append one line, flushed to disk, then take the rest of the step's time."""
+    """Append one line, flushed to disk; then take the step's time, and more while work is held."""
     line = {"workflow": workflow_id, "step": step, "pid": os.getpid(), "at": time.time()}
     descriptor = os.open(LEDGER, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     try:
@@ -34,6 +35,8 @@ def write_line(workflow_id: str, step: int, step_secs: float) -> int:
     finally:
         os.close(descriptor)
     time.sleep(step_secs)
+    while HOLD_FILE is not None and HOLD_FILE.exists():
+        time.sleep(0.02)
     return step
 
 
@@ -60,6 +63,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--idle", action="store_true", help="start none, whatever --start says")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--step-secs", type=float, default=0.2)
+    parser.add_argument("--hold-file", type=Path, help="while it exists, no step ends")
     parser.add_argument(
         "--fail-recovery-file", type=Path, help="while it exists, reading pending workflows raises"
     )
@@ -111,9 +115,9 @@ def launch(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    global LEDGER
+    global LEDGER, HOLD_FILE
     arguments = parse_arguments()
-    LEDGER = arguments.ledger
+    LEDGER, HOLD_FILE = arguments.ledger, arguments.hold_file
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())

@@ -50,18 +50,20 @@ def test_applications_return_to_a_conductor_that_was_away_and_nothing_is_recover
 def test_one_that_died_while_the_conductor_was_away_is_recovered_after_a_full_timeout(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         conductor = scene.serve(executor_timeout_secs=3)
-        doomed = scene.spawn(start=4, steps=4, step_secs=0.5)
+        scene.hold()
+        doomed = scene.spawn(start=4)
         survivor = scene.spawn()
         scene.start(doomed, survivor)
         scene.await_lines_of(doomed, 4)
         conductor.kill()
         doomed.kill()
+        scene.release()
         conductor.start()
         started_at = time.monotonic()
         scene.await_status(doomed, "DISCONNECTED")
         scene.await_status(doomed, None)
         assert time.monotonic() - started_at > 2.5
-        scene.await_success(4, steps=4)
+        scene.await_success(4, steps=3)
         assert [entry["recovered_by"] for entry in conductor.audit()] == [survivor.executor_id]
 
 

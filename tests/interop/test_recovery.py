@@ -38,11 +38,9 @@ def test_amid_fifty_workflows_one_of_two_executors_is_killed_and_the_other_finis
 def test_many_that_die_together_are_recovered_with_one_message(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         scene.serve()
-        doomed = [scene.spawn(start=3, steps=4, step_secs=0.5, prefix=f"d{n}") for n in range(3)]
-        for app in doomed:
-            app.await_launch()
-            scene.await_status(app, "HEALTHY")
-        scene.app()
+        scene.hold()
+        doomed = [scene.spawn(start=3, prefix=f"d{n}") for n in range(3)]
+        scene.start(*doomed, scene.spawn())
         for app in doomed:
             scene.await_lines_of(app, 3)
         # Their sockets end while nobody looks, so that they are found dead at one and the same look.
@@ -50,7 +48,8 @@ def test_many_that_die_together_are_recovered_with_one_message(tmp_path: Path) -
         for app in doomed:
             app.kill()
         scene.conductor.thaw()
-        scene.await_success(9, steps=4)
+        scene.release()
+        scene.await_success(9, steps=3)
         for app in doomed:
             scene.await_status(app, None)
         recovered = [set(entry["executor_ids"]) for entry in scene.conductor.audit()]
@@ -61,14 +60,16 @@ def test_many_that_die_together_are_recovered_with_one_message(tmp_path: Path) -
 def test_without_anyone_left_the_dead_one_waits_for_the_next_to_come(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         scene.serve()
-        doomed = scene.app(start=5, steps=5, step_secs=0.3)
+        scene.hold()
+        doomed = scene.app(start=5)
         scene.await_lines_of(doomed, 5)
         doomed.kill()
+        scene.release()
         scene.await_status(doomed, "DEAD")
         kinds = {item["kind"] for item in scene.conductor.page("/apps/ledger")["attention"]}
         assert kinds == {"application_unavailable"}
         scene.app()
-        scene.await_success(5, steps=5)
+        scene.await_success(5, steps=3)
         scene.await_status(doomed, None)
 
 
@@ -77,11 +78,13 @@ def test_a_dead_executor_is_kept_and_tried_again_while_its_successors_database_f
         scene.serve()
         fault = tmp_path / "fault"
         fault.touch()
-        doomed = scene.app(start=5, steps=5, step_secs=0.3)
-        scene.await_lines_of(doomed, 5)
+        scene.hold()
         # Reading pending workflows raises: recovery and exist_pending_workflows answer with an error.
-        scene.app(options={"--fail-recovery-file": fault})
+        doomed, successor = scene.spawn(start=5), scene.spawn(options={"--fail-recovery-file": fault})
+        scene.start(doomed, successor)
+        scene.await_lines_of(doomed, 5)
         doomed.kill()
+        scene.release()
         wait_until(lambda: len(scene.conductor.audit()) >= 2, 30, "a second attempt")
         assert {entry["status"] for entry in scene.conductor.audit()} == {"failure"}
         assert "imitated failure" in scene.conductor.audit()[0]["error"]
@@ -94,7 +97,7 @@ def test_a_dead_executor_is_kept_and_tried_again_while_its_successors_database_f
         assert recovery["attempts"] >= 2
         assert "imitated failure" in recovery["error"]
         fault.unlink()
-        scene.await_success(5, steps=5)
+        scene.await_success(5, steps=3)
         scene.await_status(doomed, None)
 
 
@@ -103,11 +106,13 @@ def test_a_success_that_took_nothing_over_is_not_believed(tmp_path: Path) -> Non
         scene.serve()
         fault = tmp_path / "fault"
         fault.touch()
-        doomed = scene.app(start=5, steps=5, step_secs=0.3)
-        scene.await_lines_of(doomed, 5)
+        scene.hold()
         # Taking over raises: the SDK answers success all the same.
-        successor = scene.app(options={"--fail-takeover-file": fault})
+        doomed, successor = scene.spawn(start=5), scene.spawn(options={"--fail-takeover-file": fault})
+        scene.start(doomed, successor)
+        scene.await_lines_of(doomed, 5)
         doomed.kill()
+        scene.release()
         wait_until(lambda: len(scene.conductor.audit()) >= 2, 30, "a second attempt")
         first = scene.conductor.audit()[0]
         assert (first["status"], first["confirmed"]) == ("failure", [])
@@ -115,7 +120,7 @@ def test_a_success_that_took_nothing_over_is_not_believed(tmp_path: Path) -> Non
         assert scene.conductor.statuses()[doomed.executor_id] == "DEAD"
         assert "SUCCESS" not in scene.workflows().values()
         fault.unlink()
-        scene.await_success(5, steps=5)
+        scene.await_success(5, steps=3)
         scene.await_status(doomed, None)
 
 
@@ -125,14 +130,16 @@ def _recovered_by_the_other(tmp_path: Path, option: str) -> None:
         scene.serve()
         fault = tmp_path / "fault"
         fault.touch()
-        doomed = scene.app(start=5, steps=5, step_secs=0.3)
-        scene.await_lines_of(doomed, 5)
+        scene.hold()
+        # Of two that are equally idle the one that came first is asked first.
         faulty = scene.app(options={option: fault})
-        sound = scene.spawn().await_launch()
-        scene.await_status(sound, "HEALTHY")
+        doomed, sound = scene.spawn(start=5), scene.spawn()
+        scene.start(doomed, sound)
+        scene.await_lines_of(doomed, 5)
         doomed.kill()
+        scene.release()
         scene.await_status(doomed, None)
-        scene.await_success(5, steps=5)
+        scene.await_success(5, steps=3)
         last = scene.conductor.audit()[-1]
         assert (last["status"], last["recovered_by"]) == ("success", sound.executor_id)
         assert last["attempts"] <= 3
@@ -150,16 +157,17 @@ def test_when_one_only_says_that_it_succeeded_the_other_recovers(tmp_path: Path)
 def test_when_the_one_that_recovers_is_killed_in_the_middle_a_third_does_it_all(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         scene.serve()
-        doomed = scene.app(start=10, steps=6, step_secs=0.4, prefix="first")
-        successor = scene.spawn(start=2, steps=6, step_secs=0.4, prefix="second").await_launch()
-        scene.await_status(successor, "HEALTHY")
+        scene.hold()
+        doomed, successor = scene.spawn(start=10, prefix="first"), scene.spawn(start=2, prefix="second")
+        scene.start(doomed, successor)
         scene.await_lines_of(doomed, 10)
         doomed.kill()
-        # Taken over, perhaps only in part, and most certainly not finished.
+        # Taken over, some of them perhaps begun, and none finished.
         scene.await_status(doomed, None)
         successor.kill()
         third = scene.app()
-        scene.await_success(12, steps=6)
+        scene.release()
+        scene.await_success(12, steps=3)
         scene.await_status(successor, None)
         assert scene.lines_of(third)
         assert scene.conductor.statuses() == {third.executor_id: "HEALTHY"}
@@ -168,9 +176,10 @@ def test_when_the_one_that_recovers_is_killed_in_the_middle_a_third_does_it_all(
 def test_when_the_one_that_recovers_vanishes_before_its_answer_a_third_does_it(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         scene.serve(request_timeout_secs=60)
-        doomed = scene.app(start=6, steps=4, step_secs=0.3)
+        scene.hold()
+        doomed, successor = scene.spawn(start=6), scene.spawn()
+        scene.start(doomed, successor)
         scene.await_lines_of(doomed, 6)
-        successor = scene.app()
         successor.send_signal(signal.SIGSTOP)
         doomed.kill()
         # Asked for the recovery, it will never answer.
@@ -178,7 +187,8 @@ def test_when_the_one_that_recovers_vanishes_before_its_answer_a_third_does_it(t
         wait_until(lambda: _in_flight(scene, successor.executor_id), 10, "the recovery to be under way")
         third = scene.app()
         successor.kill()
-        scene.await_success(6, steps=4)
+        scene.release()
+        scene.await_success(6, steps=3)
         wait_until(
             lambda: scene.conductor.statuses() == {third.executor_id: "HEALTHY"}, 30, "both to be forgotten"
         )

@@ -15,6 +15,7 @@ def _version(scene: Scene, version: str) -> dict[str, Any]:
 def _strand(scene: Scene, doomed: LedgerApp, version: str) -> None:
     """Kill the only executor of a version, and wait until that is known to be so."""
     doomed.kill()
+    scene.release()
     wait_until(
         lambda: _version(scene, version).get("stranded_since"), 30, f"version {version} to be stranded"
     )
@@ -32,7 +33,7 @@ def _strand(scene: Scene, doomed: LedgerApp, version: str) -> None:
 def _return(scene: Scene, doomed: LedgerApp, version: str) -> None:
     """A process of the version comes: everything is recovered, and nothing is left to show."""
     successor = scene.app(version=version)
-    scene.await_success(4, steps=4)
+    scene.await_success(4, steps=3)
     scene.await_status(doomed, None)
     (recovery,) = scene.conductor.audit()
     assert (recovery["status"], recovery["recovered_by"]) == ("success", successor.executor_id)
@@ -43,7 +44,8 @@ def _return(scene: Scene, doomed: LedgerApp, version: str) -> None:
 def test_dead_executor_of_an_older_version_is_kept_until_its_version_returns(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         scene.serve()
-        doomed = scene.spawn(version="1.0.0", start=4, steps=4, step_secs=0.7)
+        scene.hold()
+        doomed = scene.spawn(version="1.0.0", start=4)
         newer = scene.spawn(version="2.0.0")
         scene.start(doomed, newer)
         scene.await_lines_of(doomed, 4)
@@ -60,7 +62,8 @@ def test_dead_executor_of_an_older_version_is_kept_until_its_version_returns(tmp
 def test_dead_executor_of_a_newer_version_is_kept_while_only_the_older_one_runs(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         scene.serve()
-        doomed = scene.spawn(version="2.0.0", start=4, steps=4, step_secs=0.7)
+        scene.hold()
+        doomed = scene.spawn(version="2.0.0", start=4)
         older = scene.spawn(version="1.0.0")
         scene.start(doomed, older)
         scene.await_lines_of(doomed, 4)

@@ -47,8 +47,8 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._server: asyncio.Server | None = None
-        #: Connections accepted so far, refused ones included.
-        self.accepted = 0
+        #: Newcomers turned away since the mode was last changed.
+        self.refused = 0
         self.port = 0
 
     @property
@@ -74,6 +74,7 @@ class Proxy:
 
         async def change() -> None:
             self._mode = mode
+            self.refused = 0
             if mode is Mode.STALL:
                 self._flowing.clear()
             else:
@@ -112,9 +113,9 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         self._writers.add(writer)
-        self.accepted += 1
         try:
             if self._mode is Mode.REFUSE:
+                self.refused += 1
                 return
             await self._flowing.wait()
             await self._forward(reader, writer)

@@ -46,6 +46,7 @@ class Scene:
         self.folder = folder
         self.database = folder / "app" / "ledger.sqlite"
         self.ledger = folder / "ledger.jsonl"
+        self._hold_file = folder / "hold"
         self._stack = ExitStack()
         self._conductor: ConductorProcess | None = None
         # Numbers the processes' logs.
@@ -70,6 +71,14 @@ class Scene:
         defaults: dict[str, object] = {"dev": True, "executor_timeout_secs": 2}
         self._conductor = self._stack.enter_context(ConductorProcess(self.folder, defaults | settings))
         return self._conductor
+
+    def hold(self) -> None:
+        """Let no step end from now on: a workflow writes one line, and stays in that step."""
+        self._hold_file.touch()
+
+    def release(self) -> None:
+        """Let steps end again."""
+        self._hold_file.unlink()
 
     def proxy(self, *, small_buffers: bool = False) -> Proxy:
         """Start a proxy in front of the conductor."""
@@ -104,7 +113,9 @@ class Scene:
         self._apps += 1
         command: list[str | Path] = [sys.executable, LEDGER_PROGRAM, "--name", name, "--key", key]
         command += ["--conductor-url", (via or self.conductor).ws_url, "--version", version]
-        command += ["--database", self.database, "--ledger", self.ledger, "--prefix", prefix]
+        # Applications of different names do not share a database.
+        command += ["--database", self.database.with_stem(name), "--ledger", self.ledger]
+        command += ["--prefix", prefix, "--hold-file", self._hold_file]
         command += ["--start", str(start), "--steps", str(steps), "--step-secs", str(step_secs)]
         for option, value in (options or {}).items():
             command += [option, value]
