@@ -1,55 +1,15 @@
-"""Applications over HTTP: their Structs, thin handlers, and their rows of the table."""
+"""Applications over HTTP: thin handlers and their rows of the table."""
 
 from types import NoneType
-from typing import Annotated, Literal
 
 import msgspec
 
-from conductor_lite.api.fields import ApplicationPath, Int64, OrganizationPath
+from conductor_lite.api.fields import ApplicationPath, OrganizationPath
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
+from conductor_lite.api.schemas.applications import Application, PatchAppInputBody, PutAppInputBody
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
-from conductor_lite.operations.applications import MAX_EXECUTOR_TIMEOUT_SECS, ApplicationChanges
 from conductor_lite.operations.applications import Application as OperationsApplication
-
-# The operation checks these bounds, and audits what it refuses; here they are only told to readers.
-_TimeoutSecs = Annotated[
-    Int64, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": MAX_EXECUTOR_TIMEOUT_SECS})
-]
-_Count = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 0})]
-
-
-class Application(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An application with its settings."""
-
-    id: str
-    name: str
-    org_id: str
-    status: Literal["AVAILABLE", "UNAVAILABLE"]
-    language: str | None
-    gc_time_threshold_ms: Int64 | None
-    gc_rows_threshold: Int64 | None
-    global_timeout_ms: Int64 | None
-    executor_timeout_secs: Int64
-    private_mode: bool
-    dbos_cloud: bool
-
-
-class PutAppInputBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Settings that an application may be registered with."""
-
-    private_mode: bool | msgspec.UnsetType = msgspec.UNSET
-
-
-class PatchAppInputBody(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
-):
-    """Settings to change; what is left out stays as it is."""
-
-    executor_timeout_secs: _TimeoutSecs | msgspec.UnsetType = msgspec.UNSET
-    gc_rows_threshold: _Count | msgspec.UnsetType = msgspec.UNSET
-    gc_time_threshold_ms: _Count | msgspec.UnsetType = msgspec.UNSET
-    global_timeout_ms: _Count | msgspec.UnsetType = msgspec.UNSET
-    private_mode: bool | msgspec.UnsetType = msgspec.UNSET
+from conductor_lite.operations.applications import ApplicationChanges
 
 
 def _translate(application: OperationsApplication) -> Application:

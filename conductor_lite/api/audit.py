@@ -4,9 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from conductor_lite.api.fields import Int64, Moment, OrganizationPath, timestamp
+from conductor_lite.api.fields import OrganizationPath, timestamp
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
-from conductor_lite.api.schemas.audit import AuditLogEntry, AuditSubject, AuditTarget
+from conductor_lite.api.schemas.audit import AuditLogEntry, AuditQuery, AuditSubject, AuditTarget
 from conductor_lite.auth.permissions import ORGANIZATION_READ
 from conductor_lite.operations.audit import AuditEntry
 
@@ -15,18 +15,6 @@ UNSET = msgspec.UNSET
 
 #: What the published API calls an API key that something was done to.
 _TARGET_TYPES = {"api_key": "token"}
-
-
-class AuditQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Which entries, and how many."""
-
-    start_time: Moment | Unset = UNSET
-    end_time: Moment | Unset = UNSET
-    operation: str | Unset = UNSET
-    subject: str | Unset = UNSET
-    target: str | Unset = UNSET
-    limit: Int64 = 100
-    offset: Int64 = 0
 
 
 def _translate(entry: AuditEntry) -> AuditLogEntry:

@@ -1,31 +1,12 @@
-"""Executors over HTTP: their Struct, a thin handler, and their row of the table."""
+"""Executors over HTTP: a thin handler and its row of the table."""
 
-from typing import Any, Literal, cast
+from typing import cast
 
-import msgspec
-
-from conductor_lite.api.fields import ApplicationPath, Timestamp, timestamp
+from conductor_lite.api.fields import ApplicationPath, timestamp
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
+from conductor_lite.api.schemas.executors import Executor, ExecutorStatus
 from conductor_lite.auth.permissions import APPLICATION_READ
 from conductor_lite.operations.executors import ExecutorView
-
-ExecutorStatus = Literal["HEALTHY", "DISCONNECTED", "DEAD"]
-
-
-class Executor(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One process that runs an application, as the conductor knows it now."""
-
-    executor_id: str
-    app_id: str
-    app_version: str
-    status: ExecutorStatus
-    host_id: str | None
-    hostname: str | None
-    created_at: Timestamp
-    updated_at: Timestamp
-    language: str | None
-    dbos_version: str | None
-    executor_metadata: dict[str, Any] | None
 
 
 def _translate(view: ExecutorView) -> Executor:

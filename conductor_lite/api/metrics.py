@@ -1,18 +1,9 @@
 """Metrics over HTTP: a thin handler and its row of the table."""
 
-import msgspec
-
-from conductor_lite.api.fields import ApplicationPath, Moment, timestamp
+from conductor_lite.api.fields import ApplicationPath, timestamp
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
-from conductor_lite.api.schemas.metrics import Metric
+from conductor_lite.api.schemas.metrics import Metric, RangeQuery
 from conductor_lite.auth.permissions import METRIC_READ
-
-
-class RangeQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The stretch of time to count in."""
-
-    start_time: Moment
-    end_time: Moment
 
 
 async def _list(call: Call[ApplicationPath, RangeQuery, Nothing]) -> list[Metric]:

@@ -2,8 +2,6 @@
 
 from types import NoneType
 
-import msgspec
-
 from conductor_lite.api import translation
 from conductor_lite.api.fields import ApplicationPath, SchedulePath
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
@@ -11,25 +9,14 @@ from conductor_lite.api.schemas.definitions import (
     BackfillInputBody,
     BackfillOutputBody,
     Schedule,
+    ScheduleListQuery,
     TriggerOutputBody,
 )
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.protocol import ScheduleFilters
 
-Unset = msgspec.UnsetType
-UNSET = msgspec.UNSET
-
 _SCHEDULES = "/v2/orgs/{orgName}/apps/{appName}/schedules"
 _SCHEDULE = f"{_SCHEDULES}/{{scheduleName}}"
-
-
-class ScheduleListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Which schedules, and with what."""
-
-    status: str | Unset = UNSET
-    workflow_name: str | Unset = UNSET
-    schedule_name_prefix: str | Unset = UNSET
-    load_context: bool = False
 
 
 async def _list(call: Call[ApplicationPath, ScheduleListQuery, Nothing]) -> list[Schedule]:

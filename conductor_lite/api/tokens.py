@@ -1,56 +1,24 @@
-"""API keys over HTTP, where they are called tokens: Structs, thin handlers, and their rows of the table."""
+"""API keys over HTTP, where they are called tokens: thin handlers and their rows of the table."""
 
 from types import NoneType
-from typing import Annotated
 
-import msgspec
-
-from conductor_lite.api.fields import OrganizationPath, Timestamp, timestamp
+from conductor_lite.api.fields import OrganizationPath, timestamp
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
+from conductor_lite.api.schemas.tokens import (
+    CreateTokenInputBody,
+    RenameTokenInputBody,
+    Token,
+    TokenCreated,
+)
 from conductor_lite.auth.permissions import TOKEN_READ, TOKEN_WRITE
 from conductor_lite.errors import FieldError, InvalidError
 from conductor_lite.operations.keys import ApiKey
-
-_UniqueNames = Annotated[list[str], msgspec.Meta(extra_json_schema={"uniqueItems": True})]
 
 
 class TokenPath(OrganizationPath, frozen=True, kw_only=True, rename="camel"):
     """Path parameters of one API key."""
 
     token_name: str
-
-
-class Token(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An API key, without its secret. No application ids means that it is not limited to any."""
-
-    token_name: str
-    created_at: Timestamp
-    permissions: list[str]
-    app_ids: list[str]
-
-
-class TokenCreated(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A new API key; ``token`` is shown this once and never again."""
-
-    token: str
-    token_name: str
-
-
-class CreateTokenInputBody(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
-):
-    """What a key may do and where; left out, it may connect executors, and reaches every application."""
-
-    app_names: _UniqueNames | None = None
-    permissions: list[str] | None = None
-
-
-class RenameTokenInputBody(
-    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
-):
-    """What the key is to be called; the key itself stays as it is."""
-
-    new_name: str
 
 
 def _translate(key: ApiKey) -> Token:

@@ -2,8 +2,6 @@
 
 from types import NoneType
 
-import msgspec
-
 from conductor_lite.api.fields import ApplicationPath, WorkflowPath
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
 from conductor_lite.api.schemas.workflow_actions import (
@@ -13,6 +11,7 @@ from conductor_lite.api.schemas.workflow_actions import (
     BulkForkFromFailureOutputBody,
     BulkResumeInputBody,
     CancelWorkflowInputBody,
+    DeleteQuery,
     ForkWorkflowInputBody,
     ForkWorkflowOutputBody,
     RestartWorkflowOutputBody,
@@ -26,12 +25,6 @@ from conductor_lite.protocol import ForkBody, ForkFromFailureBody
 
 _WORKFLOWS = "/v2/orgs/{orgName}/apps/{appName}/workflows"
 _WORKFLOW = f"{_WORKFLOWS}/{{workflowId}}"
-
-
-class DeleteQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How much to delete."""
-
-    delete_children: bool = False
 
 
 async def _cancel(call: Call[WorkflowPath, Nothing, CancelWorkflowInputBody]) -> None:

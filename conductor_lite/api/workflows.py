@@ -5,57 +5,34 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from conductor_lite.api import translation
-from conductor_lite.api.fields import ApplicationPath, Natural, WorkflowPath, epoch_timestamp
+from conductor_lite.api.fields import ApplicationPath, WorkflowPath, epoch_timestamp
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
 from conductor_lite.api.schemas.workflow_search import (
     StepAggregate,
     StepAggregatesBody,
     WorkflowAggregate,
     WorkflowAggregatesBody,
+    WorkflowListQuery,
     WorkflowSearchBody,
 )
 from conductor_lite.api.schemas.workflows import (
     Event,
+    ExportQuery,
     ExportWorkflowOutputBody,
     Notification,
     Step,
+    StepPageQuery,
     StreamEntry,
     Workflow,
 )
 from conductor_lite.auth.permissions import APPLICATION_READ
 from conductor_lite.protocol import WorkflowFilters
 
-Unset = msgspec.UnsetType
 UNSET = msgspec.UNSET
 
 _APP = "/v2/orgs/{orgName}/apps/{appName}"
 _WORKFLOWS = f"{_APP}/workflows"
 _WORKFLOW = f"{_WORKFLOWS}/{{workflowId}}"
-
-
-class WorkflowListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Which workflows, how many, and in what order."""
-
-    status: str | Unset = UNSET
-    workflow_name: str | Unset = UNSET
-    limit: Natural | Unset = UNSET
-    offset: Natural | Unset = UNSET
-    sort_desc: bool = False
-    load_input: bool = False
-    load_output: bool = False
-
-
-class StepPageQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Which part of a list."""
-
-    limit: Natural | Unset = UNSET
-    offset: Natural | Unset = UNSET
-
-
-class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How much to export."""
-
-    export_children: bool = False
 
 
 async def _pages(

@@ -4,7 +4,10 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from conductor_lite.api.fields import Timestamp
+from conductor_lite.api.fields import Int64, Moment, Timestamp
+
+Unset = msgspec.UnsetType
+UNSET = msgspec.UNSET
 
 _SubjectType: TypeAlias = Annotated[
     str, msgspec.Meta(extra_json_schema={"enum": ["user", "api_key", "system"]})
@@ -55,3 +58,15 @@ class AuditLogEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     source_ip: str
     details: dict[str, Any] | None
     target: AuditTarget | msgspec.UnsetType = msgspec.UNSET
+
+
+class AuditQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Which entries, and how many."""
+
+    start_time: Moment | Unset = UNSET
+    end_time: Moment | Unset = UNSET
+    operation: str | Unset = UNSET
+    subject: str | Unset = UNSET
+    target: str | Unset = UNSET
+    limit: Int64 = 100
+    offset: Int64 = 0

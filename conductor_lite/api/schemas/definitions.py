@@ -4,6 +4,9 @@ import msgspec
 
 from conductor_lite.api.fields import Int32, Moment, Timestamp
 
+Unset = msgspec.UnsetType
+UNSET = msgspec.UNSET
+
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One registered queue. A null limit means that there is none."""
@@ -75,3 +78,12 @@ class PatchLatestVersionInputBody(
     """The version to make the latest."""
 
     version_name: str
+
+
+class ScheduleListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Which schedules, and with what."""
+
+    status: str | Unset = UNSET
+    workflow_name: str | Unset = UNSET
+    schedule_name_prefix: str | Unset = UNSET
+    load_context: bool = False

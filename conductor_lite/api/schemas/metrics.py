@@ -2,7 +2,7 @@
 
 import msgspec
 
-from conductor_lite.api.fields import Int32, Int64, Timestamp
+from conductor_lite.api.fields import Int32, Int64, Moment, Timestamp
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -14,3 +14,10 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     granularity: Int32
     time_bucket: Timestamp
     value: Int64
+
+
+class RangeQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The stretch of time to count in."""
+
+    start_time: Moment
+    end_time: Moment

@@ -94,3 +94,9 @@ class BulkForkFromFailureOutputBody(msgspec.Struct, frozen=True, kw_only=True, r
     """The ids of the new workflows, in the order in which the old ones were given."""
 
     workflow_ids: list[str]
+
+
+class DeleteQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How much to delete."""
+
+    delete_children: bool = False

@@ -97,3 +97,15 @@ class StepAggregate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     group: dict[str, str | None]
     count: Int64 | Unset = UNSET
     max_duration_ms: Int64 | Unset = UNSET
+
+
+class WorkflowListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Which workflows, how many, and in what order."""
+
+    status: str | Unset = UNSET
+    workflow_name: str | Unset = UNSET
+    limit: Natural | Unset = UNSET
+    offset: Natural | Unset = UNSET
+    sort_desc: bool = False
+    load_input: bool = False
+    load_output: bool = False

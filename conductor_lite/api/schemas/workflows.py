@@ -4,7 +4,10 @@ from typing import Annotated
 
 import msgspec
 
-from conductor_lite.api.fields import Int32, Int64, Timestamp
+from conductor_lite.api.fields import Int32, Int64, Natural, Timestamp
+
+Unset = msgspec.UnsetType
+UNSET = msgspec.UNSET
 
 
 class Workflow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -90,3 +93,16 @@ class ImportWorkflowInputBody(
     """An exported workflow."""
 
     serialized_workflow: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class StepPageQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Which part of a list."""
+
+    limit: Natural | Unset = UNSET
+    offset: Natural | Unset = UNSET
+
+
+class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How much to export."""
+
+    export_children: bool = False

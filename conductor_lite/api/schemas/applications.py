@@ -1,0 +1,48 @@
+"""Applications as the API shows them, and their settings."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from conductor_lite.api.fields import Int64
+
+_MAX_EXECUTOR_TIMEOUT_SECS = 86_400
+# The operation checks these bounds, and audits what it refuses; here they are only told to readers.
+_TimeoutSecs = Annotated[
+    Int64, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": _MAX_EXECUTOR_TIMEOUT_SECS})
+]
+_Count = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 0})]
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An application with its settings."""
+
+    id: str
+    name: str
+    org_id: str
+    status: Literal["AVAILABLE", "UNAVAILABLE"]
+    language: str | None
+    gc_time_threshold_ms: Int64 | None
+    gc_rows_threshold: Int64 | None
+    global_timeout_ms: Int64 | None
+    executor_timeout_secs: Int64
+    private_mode: bool
+    dbos_cloud: bool
+
+
+class PutAppInputBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Settings that an application may be registered with."""
+
+    private_mode: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+class PatchAppInputBody(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """Settings to change; what is left out stays as it is."""
+
+    executor_timeout_secs: _TimeoutSecs | msgspec.UnsetType = msgspec.UNSET
+    gc_rows_threshold: _Count | msgspec.UnsetType = msgspec.UNSET
+    gc_time_threshold_ms: _Count | msgspec.UnsetType = msgspec.UNSET
+    global_timeout_ms: _Count | msgspec.UnsetType = msgspec.UNSET
+    private_mode: bool | msgspec.UnsetType = msgspec.UNSET
