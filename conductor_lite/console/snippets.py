@@ -1,7 +1,7 @@
 """The lines that connect an application to this server, per language. Text only; no HTML.
 
-Names are those of the SDKs whose own client speaks the executor protocol: Python up to 2, TypeScript up to 4,
-Go and Java 1.
+For the SDKs whose own client speaks the executor protocol. Every name in them also stands in a sample
+application of ``tests/interop/sdks``, which is built and run.
 """
 
 import msgspec
@@ -40,9 +40,11 @@ def snippets(url: str, application_name: str = APPLICATION_PLACEHOLDER) -> tuple
             label="Python",
             package="dbos<3",
             code=(
-                f'config: DBOSConfig = {{"name": "{name}",\n'
+                "config: DBOSConfig = {\n"
+                f'    "name": "{name}",\n'
                 f'    "conductor_url": "{url}",\n'
-                '    "conductor_key": os.environ["CONDUCTOR_KEY"]}'
+                '    "conductor_key": os.environ["CONDUCTOR_KEY"],\n'
+                "}"
             ),
         ),
         Snippet(
@@ -51,26 +53,31 @@ def snippets(url: str, application_name: str = APPLICATION_PLACEHOLDER) -> tuple
             package="@dbos-inc/dbos-sdk@4",
             code=(
                 f"DBOS.setConfig({{ name: '{name}' }});\n"
-                f"await DBOS.launch({{ conductorURL: '{url}',\n"
-                "    conductorKey: process.env.CONDUCTOR_KEY });"
+                "await DBOS.launch({\n"
+                f"  conductorURL: '{url}',\n"
+                "  conductorKey: process.env.CONDUCTOR_KEY,\n"
+                "});"
             ),
         ),
         Snippet(
             key="go",
             label="Go",
-            package="dbos-transact-golang v1.2",
+            package="github.com/dbos-inc/dbos-transact-golang@v1.2.0",
             code=(
-                f'dbos.NewDBOSContext(ctx, dbos.Config{{AppName: "{name}",\n'
-                f'    ConductorURL:    "{url}",\n'
-                '    ConductorAPIKey: os.Getenv("CONDUCTOR_KEY")})'
+                "ctx, err := dbos.NewContext(context.Background(), dbos.Config{\n"
+                f'\tAppName:         "{name}",\n'
+                '\tDatabaseURL:     os.Getenv("DATABASE_URL"),\n'
+                f'\tConductorURL:    "{url}",\n'
+                '\tConductorAPIKey: os.Getenv("CONDUCTOR_KEY"),\n'
+                "})"
             ),
         ),
         Snippet(
             key="java",
             label="Java",
-            package="dev.dbos:transact 1.2",
+            package="dev.dbos:transact up to 1.2",
             code=(
-                f'DBOSConfig.defaultsFromEnv("{name}")\n'
+                f'DBOSConfig config = DBOSConfig.defaultsFromEnv("{name}")\n'
                 f'    .withConductorDomain("{url}")\n'
                 '    .withConductorKey(System.getenv("CONDUCTOR_KEY"));'
             ),

@@ -1,4 +1,4 @@
-"""A conductor in the test's own process, on a real port: for tests that ask executors what no face asks yet."""
+"""A conductor in the test's own process, on a real port: for tests that ask executors what no face asks."""
 
 import asyncio
 import socket

@@ -98,7 +98,7 @@ class Sample:
         address = f"127.0.0.1:{self._postgres.port}/{name}"
         if self.language is JAVA:
             url = f"jdbc:postgresql://{address}"
-            self._database = {"DATABASE_URL": url, "DATABASE_USER": USER, "DATABASE_PASSWORD": "unused"}
+            self._database = {"DBOS_SYSTEM_JDBC_URL": url, "PGUSER": USER, "PGPASSWORD": "unused"}
         else:
             self._database = {"DATABASE_URL": f"postgresql://{USER}@{address}?sslmode=disable"}
 

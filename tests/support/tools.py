@@ -32,7 +32,7 @@ def _clean_clone() -> str | None:
 
 
 def _sdks() -> str | None:
-    """Not a program but a promise: minutes of time and a network, to build samples on the SDKs of registries."""
+    """Not a program but a promise: minutes of time and a network, to build on the SDKs of registries."""
     return "promised" if "sdks" in required_tools() else None
 
 
@@ -100,8 +100,8 @@ def require(tool: str) -> str:
 
     Args:
         tool: ``chromium``, ``dbos``, ``node`` (20, with npm), ``go`` (1.25), ``java`` (JDK 17, with Maven),
-            ``postgres``; or ``clean-clone`` and ``sdks`` for tests that install from a network, which run only
-            where they are asked for by name in ``CONDUCTOR_TESTS_REQUIRE``.
+            ``postgres``; or ``clean-clone`` and ``sdks`` for tests that install from a network, which run
+            only where they are asked for by name in ``CONDUCTOR_TESTS_REQUIRE``.
     """
     found = _FINDERS[tool]()
     if found is not None:

@@ -1,4 +1,4 @@
-"""Every message of the protocol, asked once of a real application in every language: each answer can be read."""
+"""Every message of the protocol is asked of a real application in every language, and every answer read."""
 
 import asyncio
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Real applications in every language connect, are recovered when they die, and are told why they are refused."""
+"""Real applications in every language connect, are recovered when they die, and are told of refusals."""
 
 import asyncio
 import signal
@@ -26,7 +26,9 @@ async def launched(stack: ExitStack, sample: Sample, url: str, **options: int) -
 
 
 async def await_healthy(served: ServedApplication, count: int) -> None:
-    await wait_until_async(lambda: len(served.executors("HEALTHY")) == count, 30, f"{count} healthy executors")
+    await wait_until_async(
+        lambda: len(served.executors("HEALTHY")) == count, 30, f"{count} healthy executors"
+    )
 
 
 async def order_statuses(served: ServedApplication) -> Counter[str | None]:
@@ -91,5 +93,7 @@ def test_a_key_made_on_the_command_line_connects_and_others_are_refused_in_words
         sample.use_new_database()
         stack.enter_context(sample.start(conductor.ws_url, name=NAME, key=key))
         wait_until(
-            lambda: list(conductor.statuses(NAME).values()) == ["HEALTHY"], LAUNCH_SECS, "the good key to connect"
+            lambda: list(conductor.statuses(NAME).values()) == ["HEALTHY"],
+            LAUNCH_SECS,
+            "the good key to connect",
         )

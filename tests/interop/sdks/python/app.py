@@ -1,4 +1,4 @@
-"""The sample application in Python: connects to the conductor named in the environment and runs what is asked."""
+"""The sample application in Python: connects to the conductor of its environment and runs workflows."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-// The sample application in TypeScript: connects to the conductor named in the environment and runs what is asked.
+// The sample application in TypeScript: connects to the conductor of its environment and runs workflows.
 import { setTimeout } from 'node:timers/promises';
 import { DBOS } from '@dbos-inc/dbos-sdk';
 

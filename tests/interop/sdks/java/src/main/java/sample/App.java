@@ -8,7 +8,7 @@ import dev.dbos.transact.workflow.Workflow;
 import dev.dbos.transact.workflow.WorkflowSchedule;
 import java.time.Instant;
 
-/** The sample application in Java: connects to the conductor named in the environment and runs what is asked. */
+/** The sample application in Java: connects to the conductor of its environment and runs workflows. */
 public final class App {
   interface Shop {
     String order(int steps);
@@ -65,11 +65,8 @@ public final class App {
 
   public static void main(String[] args) throws Exception {
     DBOSConfig config =
-        DBOSConfig.defaults(System.getenv("APP_NAME"))
+        DBOSConfig.defaultsFromEnv(System.getenv("APP_NAME"))
             .withAppVersion("1.0.0")
-            .withDatabaseUrl(System.getenv("DATABASE_URL"))
-            .withDbUser(System.getenv("DATABASE_USER"))
-            .withDbPassword(System.getenv("DATABASE_PASSWORD"))
             .withConductorDomain(System.getenv("CONDUCTOR_URL"))
             .withConductorKey(System.getenv("CONDUCTOR_KEY"));
     DBOS dbos = new DBOS(config);
