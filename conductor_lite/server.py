@@ -218,7 +218,7 @@ async def serve(
             await conductor.start()
 
             async def announce() -> None:
-                _spare_event_loop()
+                _resume_garbage_collection()
                 url = _url(settings, listener)
                 folder.write_runtime(url)
                 await on_ready(url)
@@ -235,15 +235,15 @@ async def serve(
             await db.close()
 
 
-def _spare_event_loop() -> None:
-    """Keep garbage collection from stopping the event loop for tenths of a second while a fleet connects.
+def _resume_garbage_collection() -> None:
+    """Collect garbage, without stopping the event loop for tenths of a second while a fleet connects.
 
     What the start made stays for good, so no collection need look through it again; and as sockets make many
     objects that live long, young ones are looked through less often than every 700 allocations.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
+    gc.enable()
 
 
 def _uvicorn_config(settings: Settings, conductor: Conductor) -> uvicorn.Config:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from conductor_lite.cli.options import ConfigOption, DataDirOption, settings_of
-from conductor_lite.operations import backups
+
+# Both commands import the work late: every other command would wait for the database's libraries otherwise.
 
 
 def backup(
@@ -20,6 +21,8 @@ def backup(
     data_dir: DataDirOption = None,
 ) -> None:
     """Write a consistent copy of the database as one zip; a running server goes on meanwhile."""
+    from conductor_lite.operations import backups
+
     settings = settings_of(config, data_dir=data_dir)
     target = file or Path(f"conductor-backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.zip")
     manifest = asyncio.run(backups.back_up_folder(settings.data_dir, target))
@@ -33,6 +36,8 @@ def restore(
     data_dir: DataDirOption = None,
 ) -> None:
     """Verify a backup and put it in the place of the database, which is kept aside. Stop the server first."""
+    from conductor_lite.operations import backups
+
     settings = settings_of(config, data_dir=data_dir)
     restored = backups.restore_folder(file, settings.data_dir)
     typer.echo(f"The database of {restored.manifest.created_at:%Y-%m-%d %H:%M:%S} UTC is restored.")
