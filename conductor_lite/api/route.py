@@ -62,7 +62,11 @@ class OperationRoute(BaseRoute):
         self._allow = ", ".join(sorted(self._by_method))
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match the path alone; a wrong method is answered here too, with what is allowed."""
+        """Match path and method; the path alone matches in part, for one with other methods may fit as well.
+
+        ``…/workflows/import`` is no workflow. Where no route fits, the first that fits in part is asked to
+        answer, and says which methods are allowed.
+        """
         if scope["type"] != "http":
             return Match.NONE, {}
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -77,7 +81,8 @@ class OperationRoute(BaseRoute):
                 values[expected[1:-1]] = segment
             elif expected != segment:
                 return Match.NONE, {}
-        return Match.FULL, {"path_params": values}
+        match = Match.FULL if scope["method"] in self._by_method else Match.PARTIAL
+        return match, {"path_params": values}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -179,9 +184,9 @@ class UnknownPathRoute(BaseRoute):
         self._prefix = prefix
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match the prefix itself and whatever is below it."""
+        """Match in part the prefix itself and whatever is below it: any other route goes first."""
         is_below = (scope["path"] + "/").startswith(self._prefix + "/")
-        return (Match.FULL if scope["type"] == "http" and is_below else Match.NONE), {}
+        return (Match.PARTIAL if scope["type"] == "http" and is_below else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 404."""

@@ -52,7 +52,8 @@ def test_no_request_makes_the_server_fail(run: Callable[..., Any]) -> None:
 
         async def send(request: Any) -> httpx.Response:
             operation, organization, name, query, content = request
-            path = operation.path.format(orgName=organization, appName=name, tokenName=name)
+            names = dict.fromkeys(operation.placeholders, name) | {"orgName": organization}
+            path = operation.path.format(**names)
             return await api.client.request(
                 operation.method,
                 f"{path}?{query}",

@@ -164,7 +164,7 @@ def test_announced_body_over_the_limit_is_413_before_it_is_sent(run_served: Run)
         ("POST", APPS, "GET, HEAD"),
         ("POST", SHOP, "DELETE, GET, HEAD, PATCH, PUT"),
         ("OPTIONS", SHOP, "DELETE, GET, HEAD, PATCH, PUT"),
-        ("GET", "/v2/orgs/local/tokens/x", "DELETE, POST"),
+        ("GET", "/v2/orgs/local/tokens/x", "DELETE, PATCH, POST"),
         ("POST", "/healthz", "GET, HEAD"),
         ("DELETE", "/openapi.json", "GET, HEAD"),
     ],

@@ -1,4 +1,4 @@
-"""API keys over HTTP: made, listed, limited, revoked; and what each permission is needed for."""
+"""API keys over HTTP: made, listed, limited, renamed, revoked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,9 +7,6 @@ from urllib.parse import quote
 import pytest
 from support.api import Api
 
-from conductor_lite.api.operation import AnyOperation
-from conductor_lite.api.table import TABLE
-from conductor_lite.auth.actor import local_actor
 from conductor_lite.auth.permissions import ALL_PERMISSIONS
 
 TOKENS = "/v2/orgs/local/tokens"
@@ -125,44 +122,32 @@ def test_permissions_are_listed(run: Run) -> None:
     run(body)
 
 
-def _path(operation: AnyOperation) -> str:
-    return operation.path.format(orgName="local", appName="shop", tokenName="fresh")
-
-
-async def _prepare(api: Api, operation: AnyOperation) -> None:
-    await api.client.put("/v2/orgs/local/apps/shop")
-    if operation.operation_id == "deleteToken":
-        await api.client.post(f"{TOKENS}/fresh")
-
-
-@pytest.mark.parametrize("operation", TABLE, ids=lambda row: row.operation_id)
-def test_operation_demands_the_permission_that_the_table_names_and_no_other(
-    run: Run, operation: AnyOperation
-) -> None:
+def test_renamed_key_goes_on_working_under_its_new_name(run: Run) -> None:
     async def body(api: Api) -> None:
-        await _prepare(api, operation)
-        rest = [name for name in ALL_PERMISSIONS if name != operation.permission]
-        without, only = await api.key(*rest), await api.key(operation.permission)
-        content = {"json": {}} if operation.has_body else {}
-        if operation.operation_id == "createToken":
-            content = {"json": {"permissions": [operation.permission]}}
-        refused = await api.client.request(operation.method, _path(operation), headers=without, **content)
-        assert refused.status_code == 403
-        allowed = await api.client.request(operation.method, _path(operation), headers=only, **content)
-        assert allowed.status_code == operation.status
+        header = await api.key("organization.read", "token.write")
+        old = quote("organization.read-token.write", safe="")
+        answer = await api.client.patch(f"{TOKENS}/{old}", json={"newName": "ops"}, headers=header)
+        assert answer.status_code == 204
+        assert [token["tokenName"] for token in (await api.client.get(TOKENS)).json()] == ["ops"]
+        assert (await api.client.patch(f"{TOKENS}/{old}", json={"newName": "x"})).status_code == 404
+        await api.client.patch(f"{TOKENS}/ops", json={"newName": "ops2"}, headers=header)
+        entries = (await api.client.get("/v2/orgs/local/audit-logs", headers=header)).json()
+        assert entries[0]["subject"]["display"] == "ops", "the verified key is remembered under its old name"
+        assert entries[0]["target"] == {"type": "token", "id": "ops"}
+        assert entries[0]["details"] == {"new_name": "ops2"}
 
     run(body)
 
 
-@pytest.mark.parametrize("operation", TABLE, ids=lambda row: row.operation_id)
-def test_operation_writes_the_audit_entry_that_the_table_names(run: Run, operation: AnyOperation) -> None:
+def test_key_cannot_take_a_name_that_is_taken_or_not_allowed(run: Run) -> None:
     async def body(api: Api) -> None:
-        await _prepare(api, operation)
-        before = len(await api.operations.audit.list(local_actor(None)))
-        content = {"json": {}} if operation.has_body else {}
-        await api.client.request(operation.method, _path(operation), **content)
-        entries = await api.operations.audit.list(local_actor(None))
-        new = [entry.operation for entry in entries[: len(entries) - before]]
-        assert new == ([operation.audit] if operation.audit else [])
+        for name in ("one", "two"):
+            await api.client.post(f"{TOKENS}/{name}")
+        assert (await api.client.patch(f"{TOKENS}/one", json={"newName": "two"})).status_code == 409
+        answer = await api.client.patch(f"{TOKENS}/one", json={"newName": " "})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["location"] == "body.newName"
+        assert (await api.client.patch(f"{TOKENS}/one", json={"newName": "one"})).status_code == 204
+        assert [token["tokenName"] for token in (await api.client.get(TOKENS)).json()] == ["one", "two"]
 
     run(body)
