@@ -90,7 +90,8 @@ class Dispatch:
         while (executor := _choose(fleet, application_version, executor_id, rather_not, asked)) is not None:
             executor_name = executor.record.executor_id
             asked.add(executor_name)
-            fleet.asked(executor)
+            if executor_id is None:
+                fleet.asked(executor)
             try:
                 return await self._attempt(executor, request, give_up_at), executor
             except (ConnectionLostError, UnansweredError) as error:
@@ -150,7 +151,7 @@ def raise_reported(reply: Reply, executor: Executor | None = None) -> None:
 
     Raises:
         UnsupportedMessageError: its SDK does not know the message.
-        ExecutorReportedError: anything else it reports; the last line is the message.
+        ExecutorReportedError: anything else it reports; what the exception says is the message.
     """
     if reply.error_message is None:
         return
@@ -166,10 +167,19 @@ def raise_reported(reply: Reply, executor: Executor | None = None) -> None:
             f"The application cannot do this: {sdk} does not know the message {message_type(type(reply))}.",
             report,
         )
-    lines = [line.strip() for line in report.splitlines() if line.strip()]
-    raise ExecutorReportedError(
-        lines[-1] if lines else "The executor reported an error without a text.", report
-    )
+    raise ExecutorReportedError(_conclusion(report), report)
+
+
+def _conclusion(report: str) -> str:
+    """The last line of a report, or what follows the last frame of a Python traceback: some exceptions go on
+    for more lines, with the parameters of a statement or a link to more reading.
+    """
+    lines = [line.rstrip() for line in report.splitlines() if line.strip()]
+    if not lines:
+        return "The executor reported an error without a text."
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    said = lines[frames[-1] :] if frames else []
+    return next((line for line in said if not line[0].isspace()), lines[-1]).strip()
 
 
 def _judge(executor: Executor, connection: ExecutorConnection, *, responsive: bool) -> None:
