@@ -1,16 +1,16 @@
 """What the composition root takes from this package: routes and outer middleware."""
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from conductor_lite.api.docs import render_docs
+from conductor_lite.api.documents import Documents
 from conductor_lite.api.middleware import RequestContext
-from conductor_lite.api.openapi import build_document
 from conductor_lite.api.route import DocumentRoute, OperationRoute, UnknownPathRoute
 from conductor_lite.api.table import TABLE, by_path
 from conductor_lite.auth.authenticate import Authenticator
@@ -30,11 +30,11 @@ def build_routes(
     health: Callable[[], dict[str, object]],
     asset_url: Callable[[str], str] = _plain_asset_url,
 ) -> list[BaseRoute]:
-    """Make the routes of /v2, ``/healthz``, ``/openapi.json`` and ``/docs``.
+    """Make the routes of /v2, ``/healthz``, ``/docs`` and the description in its three forms.
 
     Args:
         operations: what the API calls.
-        authenticator: tells who is asking; the last three routes are open to everyone.
+        authenticator: tells who is asking; what is not below /v2 is open to everyone.
         settings: for the largest request body.
         health: what ``/healthz`` shows; ``{"status": "ok", ...}`` answers 200, any other status 503.
         asset_url: from the name of a static file to the address it is served at.
@@ -42,25 +42,27 @@ def build_routes(
     Every refusal and failure on these routes is answered here, as a problem; ``exception_handlers`` of the
     application never see one. They need ``with_middleware`` around them, for the request's id.
     """
-    document = build_document(TABLE)
-    document_bytes = msgspec.json.encode(document)
-    docs_page = render_docs(document, asset_url)
+    documents = Documents(TABLE, asset_url)
 
     async def show_health(_: Request) -> Response:
         state = health()
         status = 200 if state.get("status") == "ok" else 503
-        return _json(msgspec.json.encode(state), status, "no-store")
+        return Response(msgspec.json.encode(state), status, {"Cache-Control": "no-store"}, "application/json")
 
-    async def show_document(_: Request) -> Response:
-        return _json(document_bytes, 200, "no-cache")
+    def document_route(path: str, form: Callable[[], bytes], media_type: str) -> DocumentRoute:
+        async def show(_: Request) -> Response:
+            # In a thread: whoever asks first waits until it is made, and nobody else does.
+            content = await asyncio.to_thread(form)
+            return Response(content, headers={"Cache-Control": "no-cache"}, media_type=media_type)
 
-    async def show_docs(_: Request) -> Response:
-        return HTMLResponse(docs_page, headers={"Cache-Control": "no-cache"})
+        return DocumentRoute(path, show)
 
     return [
         DocumentRoute("/healthz", show_health),
-        DocumentRoute("/openapi.json", show_document),
-        DocumentRoute("/docs", show_docs),
+        document_route("/openapi.json", lambda: documents.json, "application/json"),
+        document_route("/openapi-3.0.json", lambda: documents.json_30, "application/json"),
+        document_route("/openapi.yaml", lambda: documents.yaml, "application/yaml"),
+        document_route("/docs", lambda: documents.page, "text/html"),
         *(
             OperationRoute(path, rows, operations, authenticator, settings)
             for path, rows in by_path(TABLE).items()
@@ -75,7 +77,3 @@ def with_middleware(app: ASGIApp, settings: Settings) -> ASGIApp:
     """
     guarded = LoopbackGuard(app, settings.allowed_hosts)
     return SecurityHeaders(RequestContext(guarded))
-
-
-def _json(content: bytes, status: int, cache_control: str) -> Response:
-    return Response(content, status, {"Cache-Control": cache_control}, "application/json")
