@@ -250,12 +250,17 @@ class Fleet:
         self._watch.carry_out(fleet, fleet.liveness.disconnected(executor.key, self._clock.monotonic()))
 
     async def _note_language(self, fleet: ApplicationFleet, language: str) -> None:
+        before = fleet.record.language
+        if before == language:
+            return
+        # Known from here on, so that a fleet which connects all at once writes it once.
+        fleet.record = msgspec.structs.replace(fleet.record, language=language)
         try:
             await self._applications.set_language(fleet.record.id, language)
         except StoreError as error:
             logger.warning("The language of %s could not be noted: %s", fleet.record.name, error)
+            fleet.record = msgspec.structs.replace(fleet.record, language=before)
             return
-        fleet.record = msgspec.structs.replace(fleet.record, language=language)
         self._watch.announce(fleet)
 
     def _present(self) -> Iterator[Executor]:
