@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from conductor_lite import __version__
@@ -44,8 +45,9 @@ GRACEFUL_SHUTDOWN_SECS = 5
 #: Connections that may wait to be accepted: a fleet reconnects all at once after a restart.
 BACKLOG = 4_096
 
-#: Allocations between two collections of the youngest objects.
-YOUNG_OBJECTS = 5_000
+#: Allocations between two collections of the youngest objects; how many of those make one of the middle ones,
+#: which shall take milliseconds only; and how many of these one of everything.
+COLLECTION_THRESHOLDS = (5_000, 2, 50)
 
 
 class Conductor:
@@ -148,15 +150,24 @@ def build_app(conductor: Conductor) -> ASGIApp:
 
 
 class ExecutorSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, save that a peer which no longer answers pings is dropped at once.
-
-    The original waits for its write buffer to drain first, which never happens when the network is gone.
-    """
+    """uvicorn's WebSocket protocol, with two things set right that matter to executors."""
 
     def keepalive_timeout(self) -> None:
-        """No pong came in time."""
+        """No pong came in time: drop the peer at once.
+
+        The original lets its write buffer drain first, which never happens when the network is gone.
+        """
         super().keepalive_timeout()
         self.transport.abort()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Pass a message on; a refusal with a body of its own ends the handshake like any other.
+
+        The original does not note that, and logs an error for each executor that it refuses, every second.
+        """
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
 
 class _Server(uvicorn.Server):
@@ -242,7 +253,7 @@ def _resume_garbage_collection() -> None:
     objects that live long, young ones are looked through less often than every 700 allocations.
     """
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
     gc.enable()
 
 
