@@ -47,7 +47,7 @@ BACKLOG = 4_096
 
 #: Allocations between two collections of the youngest objects; how many of those make one of the middle ones,
 #: which shall take milliseconds only; and how many of these one of everything.
-COLLECTION_THRESHOLDS = (5_000, 2, 50)
+COLLECTION_THRESHOLDS = (3_000, 2, 80)
 
 
 class Conductor:
