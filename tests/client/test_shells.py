@@ -140,7 +140,6 @@ async def collect(stream: AsyncIterator[Any], found: list[Any]) -> None:
 def test_a_list_whose_next_part_fails_ends_in_an_error() -> None:
     async def answer(request: httpx.Request) -> httpx.Response:
         if b'"offset":0' in await request.aread():
-            item = dict.fromkeys(WORKFLOW_FIELDS) | {"status": "S", "priority": 0, "wasForkedFrom": False}
             return httpx.Response(
                 200, json=[{**WORKFLOW, "workflowId": str(number)} for number in range(500)]
             )
