@@ -23,7 +23,7 @@ LAST_BACKOFF_SECS = 60.0
 #: A stranded version's executors are asked about again this often: their workflows may end in other ways.
 STRANDED_RECHECK_SECS = 60.0
 #: Ticks further apart than this mean that we ourselves stood still, for which nobody shall be declared dead.
-STALL_SECS = 5.0
+STALL_SECS = 1.0
 
 
 class ExecutorKey(NamedTuple):
@@ -174,6 +174,15 @@ class Liveness:
         member.stage = Stage.WAITING
         self._members[key] = member
         (self._dead if member.status is Status.DEAD else self._disconnected)[key] = member
+
+    def adopt(self, key: ExecutorKey, now: float) -> list[Decision]:
+        """An executor that never connected here left work behind: deal with it as with one that just died."""
+        if key in self._members:
+            return []
+        member = Member(key, Status.DEAD, now)
+        self._begin_life(member)
+        self._members[key] = self._dead[key] = member
+        return self._act(now)
 
     def connected(self, key: ExecutorKey, now: float) -> list[Decision]:
         """An executor registered; one of the same id and another version is thereby disconnected."""

@@ -38,6 +38,7 @@ class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
     gc_time_threshold_ms: int | msgspec.UnsetType | None = msgspec.UNSET
     gc_rows_threshold: int | msgspec.UnsetType | None = msgspec.UNSET
     global_timeout_ms: int | msgspec.UnsetType | None = msgspec.UNSET
+    recover_unknown_executors: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Applications:

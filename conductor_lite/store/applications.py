@@ -25,6 +25,7 @@ SETTINGS = frozenset(
         "gc_rows_threshold",
         "global_timeout_ms",
         "language",
+        "recover_unknown_executors",
     }
 )
 

@@ -66,6 +66,8 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     global_timeout_ms: int | None = None
     #: Language of its SDK as its executors last told it, such as ``python``.
     language: str | None = None
+    #: Whether work that an executor left behind which was never on record here is recovered without being asked.
+    recover_unknown_executors: bool = False
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):

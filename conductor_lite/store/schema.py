@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -30,7 +31,7 @@ from conductor_lite.store.records import AutoscalingPolicy
 
 #: Every revision that this version can open or bring forward, oldest first. Kept here, next to the tables, so
 #: that opening an up-to-date database need not import Alembic.
-KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002")
+KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
 
 #: The revision that the tables below describe.
 HEAD_REVISION = KNOWN_REVISIONS[-1]
@@ -142,6 +143,7 @@ applications = Table(
     Column("gc_rows_threshold", BigInteger),
     Column("global_timeout_ms", BigInteger),
     Column("language", String),
+    Column("recover_unknown_executors", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("organization_id", "name"),
 )
 
