@@ -20,7 +20,7 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every setting of one server. Names are the same in the file, the environment and on the command line."""
+    """Every setting of one server. Names are the same in file, environment and on the command line."""
 
     #: Address to listen on. Only loopback addresses are allowed as long as there is no login.
     host: str = "127.0.0.1"
@@ -28,7 +28,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8090
     #: Folder that holds the database, its lock and the demo's files.
     data_dir: Path = Path("conductor-data")
-    #: Development: any API key is accepted, unknown applications are registered as they connect, 10 s timeout.
+    #: Development: any API key is accepted, unknown applications register as they connect, 10 s timeout.
     dev: bool = False
     #: What new applications start with: seconds from losing an executor to declaring it dead.
     executor_timeout_secs: Annotated[int, msgspec.Meta(ge=1, le=86_400)] | None = None
@@ -48,6 +48,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1_024, le=1_073_741_824)] = 64 * 1024 * 1024
     #: Requests that may be under way at one executor; further ones wait.
     max_in_flight_requests: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 16
+    #: Requests to the HTTP API per second, in the long run, by one caller: an API key or an address.
+    api_requests_per_second: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 100
+    #: Requests to the HTTP API that one caller may make at once after a rest.
+    api_burst_requests: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
+    #: Requests to the HTTP API that one caller may have under way; further ones wait a little.
+    api_concurrent_requests: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 16
     #: Further Host headers to accept, such as a name that a local reverse proxy uses.
     allowed_hosts: tuple[str, ...] = ()
     #: Least severe log lines to write.
@@ -67,6 +73,9 @@ _ALLOWED = {
     "max_frame_bytes": "a whole number of bytes from 65536 to 1073741824",
     "max_body_bytes": "a whole number of bytes from 1024 to 1073741824",
     "max_in_flight_requests": "a whole number from 1 to 1000",
+    "api_requests_per_second": "a whole number from 1 to 100000",
+    "api_burst_requests": "a whole number from 1 to 100000",
+    "api_concurrent_requests": "a whole number from 1 to 1000",
     "log_level": "debug, info, warning or error",
     "dev": "true or false",
     "data_dir": "the path of a folder",
@@ -81,7 +90,7 @@ def load_settings(
     """Merge the file, the environment and the flags, and check every value.
 
     Args:
-        config_file: the file named by the user; None means ``conductor.toml`` in the current folder if it exists.
+        config_file: the file named by the user; None means ``conductor.toml`` in this folder if it exists.
         environment: usually ``os.environ``; keys that begin with ``CONDUCTOR_LITE_`` count.
         flags: command-line values by setting name; None means not given.
 

@@ -9,6 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from conductor_lite.api.decoding import MalformedError, safe_echo
+from conductor_lite.api.limits import TooManyRequestsError, retry_after
 from conductor_lite.api.request_body import MediaTypeError, TooLargeError
 from conductor_lite.errors import (
     ConductorError,
@@ -43,6 +44,7 @@ _STATUSES: tuple[tuple[type[ConductorError], int], ...] = (
     (TooLargeError, 413),
     (MediaTypeError, 415),
     (InvalidError, 422),
+    (TooManyRequestsError, 429),
     (UnsupportedMessageError, 501),
     # The executor is the upstream, and what it answered is no answer to the request.
     (ExecutorReportedError, 502),
@@ -137,6 +139,8 @@ def _headers(error: ConductorError) -> dict[str, str]:
         return {"Accept": "application/json"}
     if isinstance(error, NoHealthyExecutorError):
         return {"Retry-After": str(_EXECUTOR_RETRY_SECS)}
+    if isinstance(error, TooManyRequestsError):
+        return {"Retry-After": retry_after(error)}
     if isinstance(error, StoreError):
         return {"Retry-After": str(_STORE_RETRY_SECS)}
     return {}

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -13,15 +14,18 @@ from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
 from conductor_lite.api.decoding import MalformedError, decode_body, decode_path, decode_query
+from conductor_lite.api.departure import unless_gone
+from conductor_lite.api.limits import Turnstile, name_of_address, name_of_caller
 from conductor_lite.api.login import login_missing
 from conductor_lite.api.middleware import REQUEST_ID
 from conductor_lite.api.operation import AnyOperation, Call
 from conductor_lite.api.paging import paged_response
 from conductor_lite.api.problems import internal_problem, method_problem, problem, problem_from_error
 from conductor_lite.api.request_body import read_body
+from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.config import Settings
-from conductor_lite.errors import ConductorError, InvalidError, StoreError
+from conductor_lite.errors import ConductorError, InvalidError, StoreError, UnauthenticatedError
 from conductor_lite.operations import Operations
 
 logger = logging.getLogger(__name__)
@@ -40,6 +44,7 @@ class OperationRoute(BaseRoute):
         table: the operations, one per method.
         operations: what the handlers call.
         authenticator: tells who is asking.
+        turnstile: keeps one caller from crowding the others out; shared by all routes.
         settings: for the largest body.
     """
 
@@ -49,6 +54,7 @@ class OperationRoute(BaseRoute):
         table: Sequence[AnyOperation],
         operations: Operations,
         authenticator: Authenticator,
+        turnstile: Turnstile,
         settings: Settings,
     ) -> None:
         self.path = path
@@ -56,6 +62,7 @@ class OperationRoute(BaseRoute):
         self._by_method: dict[str, AnyOperation] = {operation.method: operation for operation in table}
         self._operations = operations
         self._authenticator = authenticator
+        self._turnstile = turnstile
         self._max_body_bytes = settings.max_body_bytes
         if "GET" in self._by_method:
             self._by_method["HEAD"] = self._by_method["GET"]
@@ -86,35 +93,34 @@ class OperationRoute(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, receive)
-        operation = self._by_method.get(request.method)
-        if operation is None:
-            response = method_problem(self._allow)
-        else:
-            try:
-                response = await self._answer(operation, request)
-            except ClientDisconnect:
-                return
-            except ConductorError as error:
-                response = problem_from_error(error)
-                if response.status_code == 500 or isinstance(error, StoreError):
-                    logger.error("%s failed: %s", operation.operation_id, error)
-            except Exception:
-                # The outermost loop of an API request: no other face shall answer it with a page.
-                request_id = scope[REQUEST_ID]
-                logger.exception("%s failed, request id %s", operation.operation_id, request_id)
-                response = internal_problem(request_id)
-        await response(scope, receive, send)
+        operation = self._by_method.get(scope["method"])
+        # The caller's turn ends when all of the answer is on its way.
+        async with AsyncExitStack() as turn:
+            if operation is None:
+                response = method_problem(self._allow)
+            else:
+                try:
+                    response = await self._answer(operation, Request(scope, receive), turn)
+                except ClientDisconnect:
+                    return
+                except ConductorError as error:
+                    response = problem_from_error(error)
+                    if response.status_code == 500 or isinstance(error, StoreError):
+                        logger.error("%s failed: %s", operation.operation_id, error)
+                except Exception:
+                    # The outermost loop of an API request: no other face shall answer it with a page.
+                    request_id = scope[REQUEST_ID]
+                    logger.exception("%s failed, request id %s", operation.operation_id, request_id)
+                    response = internal_problem(request_id)
+            await response(scope, receive, send)
 
     def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
         """Operations are not looked up by name."""
         raise NoMatchFound(name, path_params)
 
-    async def _answer(self, operation: AnyOperation, request: Request) -> Response:
-        client = request.client
-        actor = await self._authenticator.actor(
-            request.headers.get("authorization"), client.host if client else None
-        )
+    async def _answer(self, operation: AnyOperation, request: Request, turn: AsyncExitStack) -> Response:
+        actor = await self._actor(request)
+        await turn.enter_async_context(self._turnstile.turn(name_of_caller(actor)))
         values = {name: _decode_segment(segment) for name, segment in request.path_params.items()}
         if operation.requires_login:
             raise login_missing()
@@ -126,15 +132,17 @@ class OperationRoute(BaseRoute):
             query=decode_query(_query_pairs(request), operation.query_parameters),
             body=await self._body(operation, request),
         )
-        if operation.paged_handler is not None:
-            return await paged_response(operation.paged_handler(call))
-        if operation.handler is None:
-            raise LookupError(f"{operation.operation_id} has no handler.")
-        result = await operation.handler(call)
-        if operation.status == 204:
-            return Response(status_code=204, headers=_NO_STORE)
-        content = msgspec.json.encode(result)
-        return Response(content, operation.status, _NO_STORE, "application/json")
+        work = _carry_out(operation, call)
+        # A change is seen through to its audit entry, for it may have been made already.
+        return await (work if operation.audit else unless_gone(request, work))
+
+    async def _actor(self, request: Request) -> Actor:
+        source_ip = request.client.host if request.client else None
+        try:
+            return await self._authenticator.actor(request.headers.get("authorization"), source_ip)
+        except UnauthenticatedError:
+            await self._turnstile.count_refused(name_of_address(source_ip))
+            raise
 
     async def _body(self, operation: AnyOperation, request: Request) -> msgspec.Struct:
         body: type[msgspec.Struct] = operation.body
@@ -146,6 +154,18 @@ class OperationRoute(BaseRoute):
         if operation.body_required:
             raise InvalidError(f"{operation.operation_id} needs a JSON body.")
         return body()
+
+
+async def _carry_out(operation: AnyOperation, call: Call[Any, Any, Any]) -> Response:
+    if operation.paged_handler is not None:
+        return await paged_response(operation.paged_handler(call))
+    if operation.handler is None:
+        raise LookupError(f"{operation.operation_id} has no handler.")
+    result = await operation.handler(call)
+    if operation.status == 204:
+        return Response(status_code=204, headers=_NO_STORE)
+    content = msgspec.json.encode(result)
+    return Response(content, operation.status, _NO_STORE, "application/json")
 
 
 def _decode_segment(segment: str) -> str:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from conductor_lite.api.documents import Documents
+from conductor_lite.api.limits import CallerLimits, Turnstile
 from conductor_lite.api.middleware import RequestContext
 from conductor_lite.api.route import DocumentRoute, OperationRoute, UnknownPathRoute
 from conductor_lite.api.table import TABLE, by_path
@@ -35,7 +36,7 @@ def build_routes(
     Args:
         operations: what the API calls.
         authenticator: tells who is asking; what is not below /v2 is open to everyone.
-        settings: for the largest request body.
+        settings: for the largest request body, and what one caller may ask for.
         health: what ``/healthz`` shows; ``{"status": "ok", ...}`` answers 200, any other status 503.
         asset_url: from the name of a static file to the address it is served at.
 
@@ -57,6 +58,11 @@ def build_routes(
 
         return DocumentRoute(path, show)
 
+    limits = CallerLimits(
+        settings.api_requests_per_second, settings.api_burst_requests, settings.api_concurrent_requests
+    )
+    turnstile = Turnstile(limits)
+
     return [
         DocumentRoute("/healthz", show_health),
         document_route("/openapi.json", lambda: documents.json, "application/json"),
@@ -64,7 +70,7 @@ def build_routes(
         document_route("/openapi.yaml", lambda: documents.yaml, "application/yaml"),
         document_route("/docs", lambda: documents.page, "text/html"),
         *(
-            OperationRoute(path, rows, operations, authenticator, settings)
+            OperationRoute(path, rows, operations, authenticator, turnstile, settings)
             for path, rows in by_path(TABLE).items()
         ),
         UnknownPathRoute("/v2"),
