@@ -8,6 +8,7 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from conductor_lite.api.paging import CutOffError
 from conductor_lite.api.problems import internal_problem
 from conductor_lite.redact import redact, redact_path
 
@@ -19,6 +20,8 @@ REQUEST_ID = "conductor_lite.request_id"
 _SANE_ID = re.compile(r"[\x21-\x7e]{1,128}")
 # What nginx calls it when the caller did not wait for an answer.
 _CLIENT_CLOSED_REQUEST = 499
+# What the access log says of an answer that began with success, and broke off.
+_CUT_OFF = 502
 
 
 class RequestContext:
@@ -39,6 +42,9 @@ class RequestContext:
             await self._app(scope, receive, exchange.send)
             if not exchange.answered:
                 exchange.log(_CLIENT_CLOSED_REQUEST)
+        except CutOffError:
+            # Its cause has been logged. An answer that ends here without its end is cut off by the server.
+            exchange.log(_CUT_OFF)
         except Exception:
             if scope["type"] == "websocket":
                 # The server logs it, and closes the socket as its state demands.

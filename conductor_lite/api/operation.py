@@ -1,7 +1,7 @@
 """What one row of the operation table is, and what a handler is given. No operation stands here."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -67,7 +67,7 @@ class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=T
     #: Calls an operation and translates its answer. Every row has this one or ``paged_handler``.
     handler: Callable[[Call[PathT, QueryT, BodyT]], Awaitable[ResultT]] | None = None
     #: The same for a list that may be long: its pages are sent as they come, and never held together.
-    paged_handler: Callable[[Call[PathT, QueryT, BodyT]], AsyncIterator[list[Any]]] | None = None
+    paged_handler: Callable[[Call[PathT, QueryT, BodyT]], AsyncGenerator[list[Any], None]] | None = None
 
     @property
     def placeholders(self) -> tuple[str, ...]:

@@ -1,19 +1,29 @@
-"""Long lists as one JSON array, sent page by page while the next one is still being asked for."""
+"""Long lists as one JSON array, sent page by page, so that none is ever held as a whole."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
+from conductor_lite.errors import ConductorError
+
+logger = logging.getLogger(__name__)
+
 _HEADERS = {"Cache-Control": "no-store"}
 
 
-async def paged_response(pages: AsyncIterator[list[Any]]) -> Response:
+class CutOffError(Exception):
+    """A list broke off after its beginning was sent, when no status can say so any more."""
+
+
+async def paged_response(pages: AsyncGenerator[list[Any], None]) -> Response:
     """Begin the answer when the first page is there, so that a failure until then still has a status.
 
-    A failure after that cuts the answer off in the middle of the array: a reader sees that it is not whole.
+    A failure after that cuts the connection off in the middle of the array: a reader sees that it is not whole.
     """
     first = await anext(pages, None)
     if first is None:
@@ -21,16 +31,21 @@ async def paged_response(pages: AsyncIterator[list[Any]]) -> Response:
     return StreamingResponse(_array(first, pages), headers=_HEADERS, media_type="application/json")
 
 
-async def _array(first: list[Any], pages: AsyncIterator[list[Any]]) -> AsyncIterator[bytes]:
-    yield b"["
-    separator = b""
-    page: list[Any] | None = first
-    while page is not None:
-        if page:
-            # One pass of the encoder per page; its brackets are those of the page, not of the whole.
-            yield separator + msgspec.json.encode(page)[1:-1]
-            separator = b","
-        # Others get their turn between two pages.
-        await asyncio.sleep(0)
-        page = await anext(pages, None)
-    yield b"]"
+async def _array(first: list[Any], pages: AsyncGenerator[list[Any], None]) -> AsyncIterator[bytes]:
+    async with aclosing(pages):
+        yield b"["
+        separator = b""
+        page: list[Any] | None = first
+        while page is not None:
+            if page:
+                # One pass of the encoder per page; its brackets are those of the page, not of the whole.
+                yield separator + msgspec.json.encode(page)[1:-1]
+                separator = b","
+            # Others get their turn between two pages.
+            await asyncio.sleep(0)
+            try:
+                page = await anext(pages, None)
+            except ConductorError as error:
+                logger.warning("A list broke off in the middle: %s", error)
+                raise CutOffError from error
+        yield b"]"

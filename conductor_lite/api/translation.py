@@ -1,6 +1,5 @@
 """Between the wire's records and the API's: nothing is lost, missing becomes null, numbers stay numbers."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -32,20 +31,6 @@ from conductor_lite.protocol import WorkflowAggregatesBody as WireWorkflowAggreg
 
 T = TypeVar("T")
 
-#: Polling interval of SDKs that do not tell theirs, in seconds: the SDKs' own default.
-_USUAL_POLLING_SECS = 1.0
-#: Our names of grouping keys, where the wire has others.
-_GROUP_NAMES = {
-    "name": "workflowName",
-    "queue_name": "queueName",
-    "executor_id": "executorId",
-    "application_version": "appVersion",
-    "app_version": "appVersion",
-    "application_name": "applicationName",
-    "function_name": "functionName",
-    "time_bucket": "timeBucket",
-}
-
 
 def workflow(record: WorkflowRecord) -> Workflow:
     """One workflow."""
@@ -69,10 +54,10 @@ def workflow(record: WorkflowRecord) -> Workflow:
         timeout_ms=record.timeout_ms,
         deadline=epoch_timestamp(record.deadline_epoch_ms),
         deduplication_id=record.deduplication_id,
-        priority=record.priority or 0,
+        priority=record.priority,
         queue_partition_key=record.queue_partition_key,
         forked_from=record.forked_from,
-        was_forked_from=bool(record.was_forked_from),
+        was_forked_from=record.was_forked_from,
         parent_workflow_id=record.parent_workflow_id,
         dequeued_at=epoch_timestamp(record.dequeued_at_epoch_ms),
         delay_until=epoch_timestamp(record.delay_until_epoch_ms),
@@ -98,11 +83,7 @@ def step(record: StepRecord) -> Step:
 
 def queue(record: QueueRecord) -> Queue:
     """One queue."""
-    values = msgspec.structs.asdict(record)
-    polling_secs = values.pop("polling_interval_secs")
-    return Queue(
-        polling_interval_secs=_USUAL_POLLING_SECS if polling_secs is None else polling_secs, **values
-    )
+    return Queue(**msgspec.structs.asdict(record))
 
 
 def schedule(record: ScheduleRecord) -> Schedule:
@@ -133,9 +114,9 @@ def version(record: ApplicationVersionRecord) -> ApplicationVersion:
 
 
 def workflow_aggregate(record: WorkflowAggregateRecord) -> WorkflowAggregate:
-    """Figures of one group; what was not asked for is left out, as the wire's null says."""
+    """Figures of one group, whose keys are the SDK's own; what was not asked for is left out."""
     return WorkflowAggregate(
-        group=_group(record.group),
+        group=record.group,
         count=_given(record.count),
         min_created_at=_given(epoch_timestamp(record.min_created_at_epoch_ms)),
         max_queue_wait_ms=_given(record.max_queue_wait_ms),
@@ -146,7 +127,7 @@ def workflow_aggregate(record: WorkflowAggregateRecord) -> WorkflowAggregate:
 def step_aggregate(record: StepAggregateRecord) -> StepAggregate:
     """Figures of one group of steps."""
     return StepAggregate(
-        group=_group(record.group),
+        group=record.group,
         count=_given(record.count),
         max_duration_ms=_given(record.max_duration_ms),
     )
@@ -223,10 +204,6 @@ def _filters(body: WorkflowFilterBody) -> dict[str, Any]:
         "dequeued_after": _iso(body.dequeued_after),
         "dequeued_before": _iso(body.dequeued_before),
     }
-
-
-def _group(group: Mapping[str, str | None]) -> dict[str, str | None]:
-    return {_GROUP_NAMES.get(name, name): value for name, value in group.items()}
 
 
 def none(value: T | msgspec.UnsetType) -> T | None:

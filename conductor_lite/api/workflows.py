@@ -1,6 +1,7 @@
 """Reading workflows over HTTP: thin handlers and their rows of the table."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import msgspec
 
@@ -39,12 +40,13 @@ async def _pages(
     call: Call[ApplicationPath, WorkflowListQuery, Nothing]
     | Call[ApplicationPath, Nothing, WorkflowSearchBody],
     filters: WorkflowFilters,
-) -> AsyncIterator[list[Workflow]]:
-    async for page in call.operations.workflows.search(call.actor, call.path.app_name, filters):
-        yield [translation.workflow(record) for record in page]
+) -> AsyncGenerator[list[Workflow], None]:
+    async with aclosing(call.operations.workflows.search(call.actor, call.path.app_name, filters)) as pages:
+        async for page in pages:
+            yield [translation.workflow(record) for record in page]
 
 
-def _list(call: Call[ApplicationPath, WorkflowListQuery, Nothing]) -> AsyncIterator[list[Workflow]]:
+def _list(call: Call[ApplicationPath, WorkflowListQuery, Nothing]) -> AsyncGenerator[list[Workflow], None]:
     query = call.query
     filters = WorkflowFilters(
         status=None if query.status is UNSET else query.status,
@@ -58,7 +60,7 @@ def _list(call: Call[ApplicationPath, WorkflowListQuery, Nothing]) -> AsyncItera
     return _pages(call, filters)
 
 
-def _search(call: Call[ApplicationPath, Nothing, WorkflowSearchBody]) -> AsyncIterator[list[Workflow]]:
+def _search(call: Call[ApplicationPath, Nothing, WorkflowSearchBody]) -> AsyncGenerator[list[Workflow], None]:
     return _pages(call, translation.search_filters(call.body))
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.keys import KeyVerifier
 from conductor_lite.config import Settings
-from conductor_lite.errors import ConductorError, NotFoundError
+from conductor_lite.errors import ConductorError, ExecutorReportedError, NotFoundError, UnsupportedMessageError
 from conductor_lite.fleet.changes import AUDIT, Changes
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.protocol import Reply, Request
@@ -22,6 +22,11 @@ from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
 from conductor_lite.store.roles import Roles as RoleStore
 
 R = TypeVar("R", bound=Reply)
+
+_WITHHELD = (
+    "The executor reported an error. Its text may quote payloads, which are not shown in private mode; "
+    "it stands in the application's own log."
+)
 
 
 class Context:
@@ -70,8 +75,18 @@ class Context:
     async def ask(
         self, application: ApplicationRecord, request: Request[R], *, application_version: str | None = None
     ) -> R:
-        """Ask one of an application's executors; see ``Fleet.ask`` for what is raised."""
-        return await self.fleet.ask(application.id, request, application_version=application_version)
+        """Ask one of an application's executors; see ``Fleet.ask`` for what is raised.
+
+        What an executor reports of a private application is not passed on: it may quote a payload.
+        """
+        try:
+            return await self.fleet.ask(application.id, request, application_version=application_version)
+        except UnsupportedMessageError:
+            raise
+        except ExecutorReportedError as error:
+            if not application.private_mode:
+                raise
+            raise ExecutorReportedError(_WITHHELD, _WITHHELD) from None
 
     @asynccontextmanager
     async def audited(

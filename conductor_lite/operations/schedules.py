@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+import msgspec
+
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.errors import ExecutorReportedError, FieldError, InvalidError, NotFoundError
@@ -31,7 +33,7 @@ class Schedules:
     async def list(
         self, actor: Actor, application_name: str, filters: ScheduleFilters
     ) -> list[ScheduleRecord]:
-        """List schedules.
+        """List schedules; their contexts only if ``filters`` say so, and never in private mode.
 
         Raises:
             ForbiddenError: application.read is missing.
@@ -41,13 +43,19 @@ class Schedules:
         """
         actor.require(APPLICATION_READ)
         application = await self._context.application(actor, application_name)
-        return (await self._context.ask(application, ListSchedules(body=filters))).schedules
+        load_context = bool(filters.load_context) and not application.private_mode
+        body = msgspec.structs.replace(filters, load_context=load_context)
+        schedules = (await self._context.ask(application, ListSchedules(body=body))).schedules
+        return schedules if load_context else [_without_context(schedule) for schedule in schedules]
 
     async def get(self, actor: Actor, application_name: str, schedule_name: str) -> ScheduleRecord:
-        """Get one schedule. Raises as ``list`` does, and NotFoundError when there is no such schedule."""
+        """Get one schedule; in private mode without its context.
+
+        Raises as ``list`` does, and NotFoundError when there is no such schedule.
+        """
         actor.require(APPLICATION_READ)
         application = await self._context.application(actor, application_name)
-        return await self._find(application, schedule_name)
+        return await self._find(application, schedule_name, load_context=not application.private_mode)
 
     async def pause(self, actor: Actor, application_name: str, schedule_name: str) -> None:
         """Pause a schedule; what it has started goes on.
@@ -104,11 +112,19 @@ class Schedules:
             await self._find(application, schedule_name)
             yield application
 
-    async def _find(self, application: ApplicationRecord, schedule_name: str) -> ScheduleRecord:
-        schedule = (await self._context.ask(application, GetSchedule(schedule_name=schedule_name))).schedule
+    async def _find(
+        self, application: ApplicationRecord, schedule_name: str, *, load_context: bool = False
+    ) -> ScheduleRecord:
+        request = GetSchedule(schedule_name=schedule_name, load_context=load_context)
+        schedule = (await self._context.ask(application, request)).schedule
         if schedule is None:
             raise NotFoundError(f"{application.name} has no schedule {schedule_name!r}.")
-        return schedule
+        return schedule if load_context else _without_context(schedule)
+
+
+def _without_context(schedule: ScheduleRecord) -> ScheduleRecord:
+    """The schedule without its payload: some SDKs send it although it was not asked for."""
+    return msgspec.structs.replace(schedule, context=None)
 
 
 def _require_success(reply: SuccessReply) -> None:

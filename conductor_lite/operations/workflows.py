@@ -3,13 +3,20 @@
 What changes workflows is in ``workflow_actions``.
 """
 
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncGenerator
 
 import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ
-from conductor_lite.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
+from conductor_lite.errors import (
+    ExecutorReportedError,
+    FieldError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+)
 from conductor_lite.operations.context import Context
 from conductor_lite.protocol import (
     EventRecord,
@@ -38,6 +45,9 @@ from conductor_lite.store.records import ApplicationRecord
 PAGE_SIZE = 500
 #: With payloads, which may be large.
 PAYLOAD_PAGE_SIZE = 100
+#: Pages whose ids are remembered: what is new on one page pushes as much to the next, and hardly ever further.
+REMEMBERED_PAGES = 8
+_REPEATS = "The executor answers every page with the same workflows; its SDK may not know offsets."
 
 
 class Workflows:
@@ -48,7 +58,7 @@ class Workflows:
 
     async def search(
         self, actor: Actor, application_name: str, filters: WorkflowFilters
-    ) -> AsyncIterator[list[WorkflowRecord]]:
+    ) -> AsyncGenerator[list[WorkflowRecord], None]:
         """Yield the workflows that match, page by page; without ``limit`` all of them.
 
         New workflows that arrive meanwhile may push others to the next page: none is yielded twice for that.
@@ -66,14 +76,18 @@ class Workflows:
         size = PAYLOAD_PAGE_SIZE if payloads else PAGE_SIZE
         wanted = filters.limit
         offset = filters.offset or 0
-        seen: set[str] = set()
+        seen: deque[set[str]] = deque(maxlen=REMEMBERED_PAGES)
+        stale = 0
         while wanted is None or wanted > 0:
             page_size = size if wanted is None else min(size, wanted)
             page = await self._page(application, filters, page_size, offset)
-            fresh = [workflow for workflow in page if workflow.workflow_id not in seen]
-            seen.update(workflow.workflow_id for workflow in fresh)
+            fresh = [item for item in page if not any(item.workflow_id in ids for ids in seen)]
             if fresh or not seen:
                 yield fresh
+            stale = 0 if fresh else stale + 1
+            if stale > REMEMBERED_PAGES:
+                raise ExecutorReportedError(_REPEATS, _REPEATS)
+            seen.append({item.workflow_id for item in page})
             if len(page) < page_size:
                 return
             offset += len(page)

@@ -34,15 +34,21 @@ DIFFERENT_ANSWERS = {"getAutoscale": "[QueueAutoscale]"}
 
 #: By schema, what stands instead of the published properties or beside them. None: left out.
 DIFFERENT_PROPERTIES: dict[str, dict[str, str | None]] = {
-    # What an older SDK does not tell is null, rather than a time that never was or an empty text.
+    # What an older SDK does not tell is null, rather than something that was never said.
     "ApplicationVersion": {"createdAt": "date-time|null", "versionTimestamp": "date-time|null"},
     "Event": {"value": "null|string"},
     "Notification": {"createdAt": "date-time|null", "message": "null|string"},
-    "Workflow": {"createdAt": "date-time|null", "updatedAt": "date-time|null"},
+    "Workflow": {
+        "createdAt": "date-time|null",
+        "priority": "integer|null",
+        "updatedAt": "date-time|null",
+        "wasForkedFrom": "boolean|null",
+    },
     # The conductor itself acts too.
     "AuditSubject": {"type": "api_key|system|user"},
-    # Newer: limits per partition.
+    # The limits per partition are newer.
     "Queue": {
+        "pollingIntervalSecs": "null|number",
         "partitionConcurrency": "integer|null",
         "partitionRateLimitMax": "integer|null",
         "partitionRateLimitPeriodSecs": "null|number",

@@ -18,7 +18,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     rate_limit_period_secs: float | None
     priority_enabled: bool
     partition_queue: bool
-    polling_interval_secs: float
+    polling_interval_secs: float | None
     application_name: str | None
     partition_concurrency: Int32 | None
     partition_worker_concurrency: Int32 | None

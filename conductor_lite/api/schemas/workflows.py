@@ -33,10 +33,10 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     timeout_ms: Int64 | None
     deadline: Timestamp | None
     deduplication_id: str | None
-    priority: Int32
+    priority: Int32 | None
     queue_partition_key: str | None
     forked_from: str | None
-    was_forked_from: bool
+    was_forked_from: bool | None
     parent_workflow_id: str | None
     dequeued_at: Timestamp | None
     delay_until: Timestamp | None
