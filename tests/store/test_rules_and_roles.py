@@ -35,6 +35,7 @@ from conductor_lite.store.records import (
     WorkflowFailure,
 )
 from conductor_lite.store.roles import Roles
+from conductor_lite.store.schema import HEAD_REVISION
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
 Run = Callable[[Callable[[Database], Any]], Any]
@@ -98,8 +99,8 @@ class TestMigratingTheFirstRevision:
                 assert (await connection.execute(text("PRAGMA foreign_key_check"))).all() == []
 
         run(body)
-        assert revisions.inspect(path).revision == "0002"
-        aside = folder / "conductor.db.before-0002"
+        assert revisions.inspect(path).revision == HEAD_REVISION
+        aside = folder / f"conductor.db.before-{HEAD_REVISION}"
         assert revisions.inspect(aside).revision == "0001"
         with closing(sqlite3.connect(aside)) as connection:
             assert connection.execute("SELECT name FROM applications").fetchall() == [("shop",)]
