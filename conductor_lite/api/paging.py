@@ -23,7 +23,7 @@ class CutOffError(Exception):
 async def paged_response(pages: AsyncGenerator[list[Any], None]) -> Response:
     """Begin the answer when the first page is there, so that a failure until then still has a status.
 
-    A failure after that cuts the connection off in the middle of the array: a reader sees that it is not whole.
+    A failure after that cuts the answer off in the middle of the array: a reader sees that it is not whole.
     """
     first = await anext(pages, None)
     if first is None:

@@ -8,7 +8,12 @@ from typing import TypeVar
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.keys import KeyVerifier
 from conductor_lite.config import Settings
-from conductor_lite.errors import ConductorError, ExecutorReportedError, NotFoundError, UnsupportedMessageError
+from conductor_lite.errors import (
+    ConductorError,
+    ExecutorReportedError,
+    NotFoundError,
+    UnsupportedMessageError,
+)
 from conductor_lite.fleet.changes import AUDIT, Changes
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.protocol import Reply, Request
@@ -83,7 +88,7 @@ class Context:
             return await self.fleet.ask(application.id, request, application_version=application_version)
         except UnsupportedMessageError:
             raise
-        except ExecutorReportedError as error:
+        except ExecutorReportedError:
             if not application.private_mode:
                 raise
             raise ExecutorReportedError(_WITHHELD, _WITHHELD) from None

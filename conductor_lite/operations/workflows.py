@@ -45,7 +45,7 @@ from conductor_lite.store.records import ApplicationRecord
 PAGE_SIZE = 500
 #: With payloads, which may be large.
 PAYLOAD_PAGE_SIZE = 100
-#: Pages whose ids are remembered: what is new on one page pushes as much to the next, and hardly ever further.
+#: Pages whose ids are remembered: what is new pushes as much from one page to the next, hardly ever further.
 REMEMBERED_PAGES = 8
 _REPEATS = "The executor answers every page with the same workflows; its SDK may not know offsets."
 
