@@ -123,7 +123,8 @@ async def served(settings: Settings) -> AsyncIterator[Served]:
         config = server._uvicorn_config(settings, conductor)
         running = server._Server(config, on_ready, conductor.stop)
         with server._listener(settings) as listener:
-            serving = asyncio.create_task(running.serve([listener]))
+            # Not serve(), which would take over the test runner's signal handlers.
+            serving = asyncio.create_task(running._serve([listener]))
             async with asyncio.timeout(10):
                 await ready
             try:
