@@ -23,7 +23,7 @@ LAST_BACKOFF_SECS = 60.0
 #: A stranded version's executors are asked about again this often: their workflows may end in other ways.
 STRANDED_RECHECK_SECS = 60.0
 #: Ticks further apart than this mean that we ourselves stood still, for which nobody shall be declared dead.
-STALL_SECS = 1.0
+STALL_SECS = 1.5
 
 
 class ExecutorKey(NamedTuple):
