@@ -25,10 +25,11 @@ from conductor_lite.errors import StartupError
 from conductor_lite.fleet.changes import Changes
 from conductor_lite.fleet.endpoint import ExecutorEndpoint
 from conductor_lite.fleet.fleet import Fleet
-from conductor_lite.fleet.tasks import Tasks
 from conductor_lite.operations import Operations
 from conductor_lite.operations.context import Context
 from conductor_lite.policies.audit_retention import AuditRetention
+from conductor_lite.policies.orphans import OrphanSweep
+from conductor_lite.policies.runner import PolicyRunner
 from conductor_lite.store.alerting_rules import AlertingRules
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.audit import AuditLog
@@ -71,9 +72,14 @@ class Conductor:
         changes = Changes()
         verifier = KeyVerifier(api_keys.by_id)
         self.fleet = Fleet(settings, applications, Executors(db), audit_log, changes, clock)
-        self._audit_retention = AuditRetention(organizations, audit_log, changes, clock)
         # What the conductor does by itself on a clock, beside the fleet's own loops.
-        self._policies = Tasks()
+        self._policies = PolicyRunner(
+            [
+                AuditRetention(organizations, audit_log, changes, clock),
+                OrphanSweep(self.fleet, applications, changes, clock),
+            ],
+            clock,
+        )
         self.authenticator = Authenticator(verifier)
         self.operations = Operations(
             Context(
@@ -100,7 +106,7 @@ class Conductor:
             StoreError: the records cannot be read.
         """
         await self.fleet.start()
-        self._policies.keep_running(self._audit_retention.run, "audit retention")
+        self._policies.start()
 
     async def stop(self) -> None:
         """End long-lived answers, say goodbye to the executors, write what is noted. May be called twice."""

@@ -21,11 +21,12 @@ from conductor_lite.fleet.connection import (
     ExecutorConnection,
 )
 from conductor_lite.fleet.dispatch import Dispatch, raise_reported
-from conductor_lite.fleet.liveness import Status
+from conductor_lite.fleet.liveness import ExecutorKey, Status
 from conductor_lite.fleet.probing import Prober
 from conductor_lite.fleet.recorder import Recorder
 from conductor_lite.fleet.registry import ApplicationFleet, Executor, Registry
 from conductor_lite.fleet.tasks import Tasks
+from conductor_lite.fleet.unknown import UnknownExecutors
 from conductor_lite.fleet.views import ExecutorView, VersionView
 from conductor_lite.fleet.watch import Watch
 from conductor_lite.protocol import ExecutorInfo, ExecutorInfoReply, Reply, Request
@@ -74,8 +75,17 @@ class Fleet:
         self._registry = Registry()
         self._recorder = Recorder(executors, self._present)
         self._dispatch = Dispatch(clock, settings.request_timeout_secs)
+        #: Executors that own work and are not on record, as far as the orphan sweep has found them.
+        self.unknown = UnknownExecutors()
         self._watch = Watch(
-            self._registry, self._recorder, self._dispatch, audit_log, changes, clock, self._tasks
+            self._registry,
+            self._recorder,
+            self._dispatch,
+            audit_log,
+            changes,
+            clock,
+            self._tasks,
+            self.unknown,
         )
         self._prober = Prober(
             self._dispatch, self._registry, clock, settings.probe_interval_secs, self._watch.announce
@@ -119,6 +129,8 @@ class Fleet:
         try:
             async with asyncio.timeout(DRAIN_SECS):
                 await asyncio.gather(*(connection.drained() for connection in connections))
+                # An answer has consequences: a recovery that succeeded shall be in the audit log.
+                await self._tasks.settled()
         except TimeoutError:
             logger.info("Some requests to executors were still under way; they fail now.")
         await self._tasks.stop()
@@ -145,6 +157,7 @@ class Fleet:
         if fleet is None:
             return
         self._watch.forget_application(application_id)
+        self.unknown.drop_application(application_id)
         connections = [e.connection for e in fleet.connected.values() if e.connection is not None]
         fleet.connected.clear()
         await _close_all(connections, POLICY_VIOLATION, "the application was deleted")
@@ -194,6 +207,26 @@ class Fleet:
         )
         raise_reported(reply, executor)
         return reply
+
+    def is_on_record(self, application_id: str, key: ExecutorKey) -> bool:
+        """Whether an executor is watched, under this application or, in a shared database, another."""
+        return any(key in fleet.executors for fleet in self._registry)
+
+    def adopt(self, application_id: str, key: ExecutorKey) -> bool:
+        """Put an executor on record that never connected here, as dead: what it left is recovered.
+
+        Returns:
+            False when the application is gone, or the executor is on record already.
+        """
+        fleet = self._registry.get(application_id)
+        self.unknown.drop(application_id, key)
+        if fleet is None or key in fleet.executors:
+            return False
+        fleet.enter_dead(key, self._clock.now())
+        self._recorder.save(fleet.executors[key].record)
+        self._watch.carry_out(fleet, fleet.liveness.adopt(key, self._clock.monotonic()))
+        self._watch.announce(fleet)
+        return True
 
     async def register(self, application: ApplicationRecord, connection: ExecutorConnection) -> None:
         """Ask a new socket who it is and take it in, in place of an older one of the same executor id.

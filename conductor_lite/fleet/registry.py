@@ -65,6 +65,23 @@ class ApplicationFleet:
         self.executors[executor.key] = executor
         self.liveness.restore(executor.key, Status(record.status), now)
 
+    def enter_dead(self, key: ExecutorKey, now: datetime) -> None:
+        """Put an executor on record of which nothing is known but that it left work behind."""
+        record = ExecutorRecord(
+            application_id=self.record.id,
+            executor_id=key.executor_id,
+            application_version=key.application_version,
+            status=Status.DEAD.value,
+            hostname=None,
+            language=None,
+            dbos_version=None,
+            executor_metadata=None,
+            created_at=now,
+            updated_at=now,
+            last_seen_at=now,
+        )
+        self.executors[key] = Executor(record)
+
     def admit(self, info: ExecutorInfoReply, connection: ExecutorConnection, now: datetime) -> Executor:
         """Register a socket under what its executor said of itself.
 

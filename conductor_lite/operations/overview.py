@@ -20,7 +20,8 @@ _RETRIES_BEFORE_ATTENTION = 3
 class Attention(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that needs a person."""
 
-    #: ``stranded_version``, ``unresponsive_executor``, ``application_unavailable`` or ``recovery_failing``.
+    #: ``stranded_version``, ``unresponsive_executor``, ``application_unavailable``, ``recovery_failing`` or
+    #: ``unknown_executor``.
     kind: str
     application_name: str
     #: One line: what is wrong.
@@ -29,6 +30,9 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True):
     advice: str
     #: Since when, as far as is known.
     since: datetime | None = None
+    #: The executor that it is about and its version, where one click can help.
+    executor_id: str | None = None
+    application_version: str | None = None
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +113,20 @@ class Overviews:
                     ),
                     since=version.stranded_since,
                 )
+        for unknown in self._context.fleet.unknown.of(application.record.id):
+            yield Attention(
+                kind="unknown_executor",
+                application_name=name,
+                title=f"{unknown.pending_count} workflow(s) wait for an executor that nobody knows",
+                advice=(
+                    f"Executor {unknown.executor_id} of version {unknown.application_version} is not on "
+                    "record here: it died while this server was away, or runs without an API key. If no such "
+                    "process runs any more, recover its workflows."
+                ),
+                since=unknown.first_seen_at,
+                executor_id=unknown.executor_id,
+                application_version=unknown.application_version,
+            )
         missing = [executor for executor in executors if executor.status in (DISCONNECTED, DEAD)]
         if missing and not application.available:
             yield Attention(

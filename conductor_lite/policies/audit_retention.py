@@ -1,6 +1,5 @@
 """Deletes entries of the audit log that are older than their organization wants to keep."""
 
-import asyncio
 import logging
 from datetime import timedelta
 
@@ -11,8 +10,6 @@ from conductor_lite.store.organizations import Organizations
 
 logger = logging.getLogger("conductor_lite.policies")
 
-#: Seconds between two rounds.
-INTERVAL_SECS = 24 * 3600.0
 #: Entries deleted in one transaction: few enough that nobody who writes has to wait for long.
 BATCH_SIZE = 500
 
@@ -27,6 +24,9 @@ class AuditRetention:
         clock: the time of day.
     """
 
+    name = "audit retention"
+    interval_secs = 24 * 3600.0
+
     def __init__(
         self, organizations: Organizations, audit_log: AuditLog, changes: Changes, clock: Clock
     ) -> None:
@@ -35,14 +35,12 @@ class AuditRetention:
         self._changes = changes
         self._clock = clock
 
-    async def run(self) -> None:
-        """Go on for as long as the conductor runs."""
-        while True:
-            await self.prune()
-            await asyncio.sleep(INTERVAL_SECS)
+    async def round(self) -> None:
+        """Do it once; see ``prune``."""
+        await self.prune()
 
     async def prune(self) -> int:
-        """Do one round; returns how many entries were deleted.
+        """Delete what is past its time, in every organization; returns how many entries that were.
 
         Raises:
             StoreError: the database refused; what was deleted before that stays deleted.
