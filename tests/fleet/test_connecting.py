@@ -208,7 +208,7 @@ def test_hundred_reconnects_at_once_leave_one_socket_each(run: Run) -> None:
         executors = [ScriptedExecutor(f"e{number % 10}") for number in range(100)]
         await asyncio.gather(*(executor.connect(scene.ws_url, APPLICATION) for executor in executors))
 
-        async def settled() -> bool:
+        def settled() -> bool:
             open_ones = [e for e in executors if e.connection.close_code is None]
             return len(open_ones) == 10 and list(scene.statuses().values()) == ["HEALTHY"] * 10
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from support.served import Run, Served
@@ -20,7 +21,7 @@ async def recorded(scene: Served) -> dict[str, str]:
 
 
 async def await_recorded(scene: Served, expected: dict[str, str]) -> None:
-    async def arrived() -> bool:
+    async def arrived() -> Any:
         return await recorded(scene) == expected
 
     await wait_until_async(arrived, 10, f"the records {expected}")

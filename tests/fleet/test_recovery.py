@@ -46,11 +46,12 @@ async def dies(scene: Served, executor: ScriptedExecutor) -> None:
 async def audited(scene: Served, count: int) -> list[AuditEntry]:
     """The first so many audit entries of recoveries, once they are there."""
 
-    async def entries() -> list[AuditEntry] | None:
+    async def entries() -> Any:
         found = await scene.audit(RECOVERY)
         return found if len(found) >= count else None
 
-    return await wait_until_async(entries, 10, f"{count} audit entries") or []
+    found: list[AuditEntry] = await wait_until_async(entries, 10, f"{count} audit entries")
+    return found
 
 
 def test_dead_executor_is_recovered_on_its_own_version_and_forgotten(run: Run) -> None:
