@@ -9,7 +9,13 @@ import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_WRITE
-from conductor_lite.errors import ExecutorReportedError, FieldError, InvalidError, UnsupportedMessageError
+from conductor_lite.errors import (
+    ExecutorReportedError,
+    FieldError,
+    InvalidError,
+    NotFoundError,
+    UnsupportedMessageError,
+)
 from conductor_lite.operations.context import Context
 from conductor_lite.operations.versions import latest_version_name
 from conductor_lite.operations.workflows import find_workflow
@@ -21,9 +27,11 @@ from conductor_lite.protocol import (
     ForkFromFailureBody,
     ForkWorkflow,
     ImportWorkflow,
+    ListWorkflows,
     Request,
     Restart,
     Resume,
+    WorkflowFilters,
 )
 from conductor_lite.protocol.replies import SuccessReply
 from conductor_lite.store.records import ApplicationRecord
@@ -206,7 +214,8 @@ class WorkflowActions:
     ) -> list[str]:
         """Run failed workflows again from where they failed; returns the forks' ids in the order given.
 
-        Raises as ``bulk_cancel`` does.
+        Raises as ``bulk_cancel`` does, and NotFoundError when one of the workflows does not exist; then none
+        is forked.
         """
         context = self._context
         operation = "workflow.fork_from_failure"
@@ -216,12 +225,24 @@ class WorkflowActions:
             application = await context.application(actor, application_name)
             ids = _distinct(body.workflow_ids)
             details.update(_audited(ids))
+            for chunk in _chunks(ids):
+                await self._require_all(application, chunk)
             forks: list[str] = []
             for chunk in _chunks(ids):
                 request = ForkFromFailure(body=msgspec.structs.replace(body, workflow_ids=chunk))
                 forks += (await context.ask(application, request)).forked_workflow_ids or []
                 details["done"] = len(forks)
             return forks
+
+    async def _require_all(self, application: ApplicationRecord, ids: list[str]) -> None:
+        filters = WorkflowFilters(workflow_ids=ids, limit=len(ids), load_input=False, load_output=False)
+        found = (await self._context.ask(application, ListWorkflows(body=filters))).workflows
+        missing = set(ids).difference(workflow.workflow_id for workflow in found)
+        if missing:
+            first = next(id_ for id_ in ids if id_ in missing)
+            raise NotFoundError(
+                f"{len(missing)} of the workflows do not exist in {application.name}, such as {first!r}."
+            )
 
     async def _fork(self, application: ApplicationRecord, body: ForkBody) -> str:
         # An id of ours makes the request name its result, whoever carries it out and however often.

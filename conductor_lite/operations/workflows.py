@@ -200,10 +200,12 @@ class Workflows:
         Raises:
             ForbiddenError: application.read is missing.
             NotFoundError: no such application within reach.
+            InvalidError: nothing is said to group by, or time buckets are shorter than a millisecond.
             UnsupportedMessageError: the application's SDK is too old for it.
             DispatchError: no executor answered.
         """
         actor.require(APPLICATION_READ)
+        _require_groups(body)
         application = await self._context.application(actor, application_name)
         return (await self._context.ask(application, GetWorkflowAggregates(body=body))).aggregates
 
@@ -212,6 +214,7 @@ class Workflows:
     ) -> list[StepAggregateRecord]:
         """Work out figures over groups of steps. Raises as ``aggregates`` does."""
         actor.require(APPLICATION_READ)
+        _require_groups(body)
         application = await self._context.application(actor, application_name)
         return (await self._context.ask(application, GetStepAggregates(body=body))).aggregates
 
@@ -282,3 +285,16 @@ def _require_sane_window(filters: WorkflowFilters) -> None:
     ]
     if errors:
         raise InvalidError("The listing cannot begin or end there.", tuple(errors))
+
+
+def _require_groups(body: WorkflowAggregatesBody | StepAggregatesBody) -> None:
+    bucket_ms = body.time_bucket_size_ms
+    if bucket_ms is not None and bucket_ms < 1:
+        fault = FieldError(
+            location="body.timeBucketSizeMs", message="expected a whole number from 1", value=bucket_ms
+        )
+        raise InvalidError("The figures cannot be grouped by that.", (fault,))
+    flags = [getattr(body, name) for name in body.__struct_fields__ if name.startswith("group_by_")]
+    if bucket_ms is None and not any(flags):
+        fault = FieldError(location="body", message="expected a groupBy property or timeBucketSizeMs")
+        raise InvalidError("The figures need something to be grouped by.", (fault,))
