@@ -131,6 +131,8 @@ class Fleet:
                 await asyncio.gather(*(connection.drained() for connection in connections))
                 # An answer has consequences: a recovery that succeeded shall be in the audit log.
                 await self._tasks.settled()
+                # An answer has consequences: a recovery that succeeded shall be in the audit log.
+                await self._tasks.settled()
         except TimeoutError:
             logger.info("Some requests to executors were still under way; they fail now.")
         await self._tasks.stop()
