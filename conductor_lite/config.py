@@ -52,8 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     api_requests_per_second: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 100
     #: Requests to the HTTP API that one caller may make at once after a rest.
     api_burst_requests: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
-    #: Requests to the HTTP API that one caller may have under way; further ones wait a little.
-    api_concurrent_requests: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 16
+    #: Requests to the HTTP API that one caller may have under way, fewer than an executor takes; others wait.
+    api_concurrent_requests: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 8
     #: Further Host headers to accept, such as a name that a local reverse proxy uses.
     allowed_hosts: tuple[str, ...] = ()
     #: Least severe log lines to write.
@@ -158,11 +158,12 @@ def _checked(key: str, value: object, source: str) -> object:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     try:
-        if key == "data_dir" and isinstance(value, str) and value:
+        if key == "data_dir" and isinstance(value, str) and value and "\0" not in value:
             return Path(value).expanduser()
         # Environment values are text; a file's and a flag's are typed already and stay strict.
         return msgspec.convert(value, field_type, strict=source != "the environment")
-    except (msgspec.ValidationError, TypeError):
+    except (msgspec.ValidationError, TypeError, RuntimeError):
+        # RuntimeError: ``~name`` of a user who does not exist.
         allowed = _ALLOWED.get(key, "a number of seconds above 0, at most 86400")
         raise ConfigurationError(f"{key} = {value!r} in {source} is not allowed; use {allowed}.") from None
 
