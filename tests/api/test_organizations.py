@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import text
 from support.api import Api
 
 from conductor_lite.auth.permissions import ALL_PERMISSIONS
@@ -50,6 +51,19 @@ def test_renamed_organisation_is_reached_by_its_new_name_and_by_local(run: Run) 
         assert entry["operation"] == "organization.update"
         assert entry["target"] == {"type": "organization", "id": "local"}
         assert entry["details"] == {"new_name": "acme", "audit_log_retention_days": 30}
+
+    run(body)
+
+
+def test_another_organisation_is_out_of_reach_and_its_name_taken(run: Run) -> None:
+    async def body(api: Api) -> None:
+        async with api.conductor.db.write() as connection:
+            await connection.execute(
+                text("INSERT INTO organizations (id, name, created_at) VALUES ('o2', 'rival', 1)")
+            )
+        for name in ("rival", "o2"):
+            assert (await api.client.get(f"/v2/orgs/{name}/apps")).status_code == 404
+        assert (await api.client.patch(ORG, json={"newName": "rival"})).status_code == 409
 
     run(body)
 
