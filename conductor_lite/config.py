@@ -14,6 +14,8 @@ import msgspec
 from conductor_lite.errors import ConfigurationError
 
 ENVIRONMENT_PREFIX = "CONDUCTOR_LITE_"
+#: What else begins so: where the command line finds a server, and what it talks about there.
+_CLIENT_VARIABLES = frozenset({"url", "key", "app", "profile"})
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
@@ -144,7 +146,7 @@ def _environment_layer(environment: Mapping[str, str]) -> dict[str, object]:
     values: dict[str, object] = {}
     for name, text in environment.items():
         key = name.removeprefix(ENVIRONMENT_PREFIX).lower()
-        if not name.startswith(ENVIRONMENT_PREFIX) or key in {"url", "key"}:
+        if not name.startswith(ENVIRONMENT_PREFIX) or key in _CLIENT_VARIABLES:
             continue
         if key in Settings.__struct_fields__:
             values[key] = [part for part in text.split(",") if part] if key == "allowed_hosts" else text
