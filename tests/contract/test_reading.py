@@ -7,10 +7,25 @@ import pytest
 from support.orders import Orders
 
 #: Properties that the workflow below has no value for.
-NULL = (
-    "workflowClass workflowConfig user assumedRole roles error queueName timeoutMs deadline deduplicationId "
-    "queuePartitionKey forkedFrom parentWorkflowId dequeuedAt delayUntil attributes scheduleName"
-).split()
+NULL = [
+    "workflowClass",
+    "workflowConfig",
+    "user",
+    "assumedRole",
+    "roles",
+    "error",
+    "queueName",
+    "timeoutMs",
+    "deadline",
+    "deduplicationId",
+    "queuePartitionKey",
+    "forkedFrom",
+    "parentWorkflowId",
+    "dequeuedAt",
+    "delayUntil",
+    "attributes",
+    "scheduleName",
+]
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
