@@ -61,6 +61,10 @@ class InvalidError(ConductorError):
         self.errors = errors
 
 
+class UnreachableError(ConductorError):
+    """A server did not answer: no connection, a connection that broke, or no answer in time."""
+
+
 class ProtocolError(ConductorError):
     """A frame from an executor is not a message of the protocol. Never contains the payload."""
 

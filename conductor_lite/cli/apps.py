@@ -1,84 +1,95 @@
-"""``conductor-lite app``: list, register and delete applications."""
+"""``conductor-lite app``: list, show, register, change and delete applications; list their executors."""
 
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
+import msgspec
 import typer
 
-from conductor_lite.cli import remote
-from conductor_lite.cli.options import ConfigOption, DataDirOption, Output, OutputOption
-from conductor_lite.cli.output import print_json, print_table
-from conductor_lite.cli.remote import Api
+from conductor_lite.api.schemas.applications import Application, PatchAppInputBody, PutAppInputBody
+from conductor_lite.api.schemas.executors import Executor
+from conductor_lite.cli.commands import command
+from conductor_lite.cli.lazy import command_group
+from conductor_lite.cli.options import YesOption
+from conductor_lite.cli.output import Output, OutputOption, Table, emit, show, show_one
+from conductor_lite.cli.session import Session
+from conductor_lite.client import calls
 
-app = typer.Typer(help="Applications.", no_args_is_help=True)
+app = command_group("Applications.")
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the application.")]
 
+_APPLICATIONS: Table[Application] = Table(
+    lambda application: application.name,
+    (
+        ("NAME", lambda application: application.name),
+        ("STATUS", lambda application: application.status),
+        ("LANGUAGE", lambda application: application.language),
+        ("EXECUTOR TIMEOUT", lambda application: f"{application.executor_timeout_secs} s"),
+        ("PRIVATE", lambda application: application.private_mode),
+    ),
+    "There are no applications yet; register one with 'conductor-lite app register NAME'.",
+)
+_EXECUTORS: Table[Executor] = Table(
+    lambda executor: executor.executor_id,
+    (
+        ("ID", lambda executor: executor.executor_id),
+        ("STATUS", lambda executor: executor.status),
+        ("VERSION", lambda executor: executor.app_version),
+        ("HOST", lambda executor: executor.hostname),
+        ("LANGUAGE", lambda executor: executor.language),
+        ("DBOS", lambda executor: executor.dbos_version),
+        ("SINCE", lambda executor: executor.updated_at),
+    ),
+    "The application has no executors.",
+)
 
-@app.command("list")
-def list_applications(
-    config: ConfigOption = None, data_dir: DataDirOption = None, output: OutputOption = Output.TABLE
-) -> None:
+
+@command(app, "list")
+def list_applications(session: Session, output: OutputOption = Output.TABLE) -> None:
     """List applications."""
-
-    async def work(api: Api) -> Any:
-        return await api.call("GET", "/apps")
-
-    applications = remote.run(config, data_dir, work)
-    if output is Output.JSON:
-        print_json(applications)
-        return
-    if not applications:
-        typer.echo("There are no applications yet; register one with 'conductor-lite app register NAME'.")
-        return
-    print_table(
-        ("NAME", "STATUS", "LANGUAGE", "EXECUTOR TIMEOUT", "PRIVATE"),
-        [
-            (
-                application["name"],
-                application["status"],
-                application["language"],
-                f"{application['executorTimeoutSecs']} s",
-                "yes" if application["privateMode"] else "no",
-            )
-            for application in applications
-        ],
-    )
+    show(session.call(calls.list_apps()), _APPLICATIONS, output)
 
 
-@app.command()
+@command(app, "get")
+def get_application(session: Session, name: NameArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show one application and its settings."""
+    show_one(session.call(calls.get_app(name)), name, output)
+
+
+@command(app, "executors")
+def list_executors(session: Session, name: NameArgument, output: OutputOption = Output.TABLE) -> None:
+    """List the executors of an application."""
+    show(session.call(calls.list_executors(name)), _EXECUTORS, output)
+
+
+@command(app, "register")
 def register(
+    session: Session,
     name: NameArgument,
     private: Annotated[
         bool | None,
         typer.Option("--private/--no-private", help="Whether payloads of its workflows stay out of sight."),
     ] = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
 ) -> None:
     """Register an application; repeating it changes nothing."""
-
-    async def work(api: Api) -> None:
-        body = {} if private is None else {"privateMode": private}
-        await api.call("PUT", f"/apps/{quote(name, safe='')}", body)
-
-    remote.run(config, data_dir, work)
-    typer.echo(f"The application {name} is registered.")
+    body = PutAppInputBody(private_mode=msgspec.UNSET if private is None else private)
+    session.call(calls.register_app(name, body))
+    emit(f"The application {name} is registered.")
 
 
-@app.command()
-def delete(
-    name: NameArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-) -> None:
+@command(app, "update")
+def update(session: Session, name: NameArgument, changes: PatchAppInputBody) -> None:
+    """Change settings of an application; what is left out stays as it is."""
+    if changes == PatchAppInputBody():
+        raise typer.BadParameter("Name at least one setting to change.")
+    session.call(calls.update_app(name, changes))
+    emit(f"The application {name} is changed.")
+
+
+@command(app, "delete")
+def delete(session: Session, name: NameArgument, yes: YesOption = False) -> None:
     """Delete an application and what is known of its executors. Its own database is not touched."""
     if not yes:
         typer.confirm(f"Delete the application {name} and what is known of its executors?", abort=True)
-
-    async def work(api: Api) -> None:
-        await api.call("DELETE", f"/apps/{quote(name, safe='')}")
-
-    remote.run(config, data_dir, work)
-    typer.echo(f"The application {name} is deleted.")
+    session.call(calls.delete_app(name))
+    emit(f"The application {name} is deleted.")

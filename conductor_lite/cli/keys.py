@@ -1,22 +1,26 @@
-"""``conductor-lite key``: create, list and revoke API keys."""
+"""``conductor-lite key``: create, list, rename and revoke API keys."""
 
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
 import typer
 
-from conductor_lite.cli import remote
-from conductor_lite.cli.options import ConfigOption, DataDirOption, Output, OutputOption
-from conductor_lite.cli.output import print_json, print_table
-from conductor_lite.cli.remote import Api
+from conductor_lite.api.schemas.applications import Application
+from conductor_lite.api.schemas.tokens import CreateTokenInputBody, RenameTokenInputBody, Token
+from conductor_lite.cli.commands import command
+from conductor_lite.cli.lazy import command_group
+from conductor_lite.cli.options import YesOption
+from conductor_lite.cli.output import Output, OutputOption, Table, emit, note, show, to_json
+from conductor_lite.cli.session import Session
+from conductor_lite.client import AsyncClient, calls
 
-app = typer.Typer(help="API keys.", no_args_is_help=True)
+app = command_group("API keys.")
 
 NameArgument = Annotated[str, typer.Argument(help="Name of the API key.")]
 
 
-@app.command()
+@command(app, "create")
 def create(
+    session: Session,
     name: NameArgument,
     application: Annotated[
         list[str] | None,
@@ -28,69 +32,63 @@ def create(
             "--permission", help="Allow this; may be repeated.  [default: connecting executors only]"
         ),
     ] = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Create an API key and print it: this is the only time that it is shown."""
-
-    async def work(api: Api) -> Any:
-        body = {"permissions": permission or None, "appNames": application or None}
-        return await api.call("POST", f"/tokens/{quote(name, safe='')}", body)
-
-    created = remote.run(config, data_dir, work)
+    if output is Output.IDS:
+        raise typer.BadParameter("A key that is created has to be printed; use -o table or -o json.")
+    body = CreateTokenInputBody(permissions=permission or None, app_names=application or None)
+    created = session.call(calls.create_token(name, body))
     if output is Output.JSON:
-        print_json(created)
+        emit(to_json(created))
         return
     # Nothing but the key on standard output, so that a script can take it as it is.
-    typer.echo(created["token"])
-    typer.echo("Keep it now: it cannot be shown again.", err=True)
+    emit(created.token)
+    note("Keep it now: it cannot be shown again.")
 
 
-@app.command("list")
-def list_keys(
-    config: ConfigOption = None, data_dir: DataDirOption = None, output: OutputOption = Output.TABLE
-) -> None:
+@command(app, "list")
+def list_keys(session: Session, output: OutputOption = Output.TABLE) -> None:
     """List API keys, without their secrets."""
 
-    async def work(api: Api) -> Any:
-        return await api.call("GET", "/tokens"), await api.call("GET", "/apps")
+    async def work(client: AsyncClient) -> tuple[list[Token], list[Application]]:
+        keys = await client.run(calls.list_tokens())
+        # Only the table names applications; a key that may read keys alone can still list them.
+        return keys, await client.run(calls.list_apps()) if output is Output.TABLE else []
 
-    keys, applications = remote.run(config, data_dir, work)
-    if output is Output.JSON:
-        print_json(keys)
-        return
-    if not keys:
-        typer.echo("There are no API keys yet; create one with 'conductor-lite key create NAME'.")
-        return
-    names = {application["id"]: application["name"] for application in applications}
-    print_table(
-        ("NAME", "CREATED", "PERMISSIONS", "APPLICATIONS"),
-        [
-            (
-                key["tokenName"],
-                key["createdAt"],
-                ", ".join(key["permissions"]),
-                ", ".join(names.get(id_, id_) for id_ in key["appIds"]) or "all",
-            )
-            for key in keys
-        ],
-    )
+    keys, applications = session.run(work)
+    names = {application.id: application.name for application in applications}
+    show(keys, _keys(names), output)
 
 
-@app.command()
-def revoke(
+@command(app, "rename")
+def rename(
+    session: Session,
     name: NameArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    new_name: Annotated[str, typer.Argument(help="What it is to be called.")],
 ) -> None:
+    """Rename an API key; the key itself stays as it is."""
+    session.call(calls.rename_token(name, RenameTokenInputBody(new_name=new_name)))
+    emit(f"The API key {name} is now called {new_name}.")
+
+
+@command(app, "revoke")
+def revoke(session: Session, name: NameArgument, yes: YesOption = False) -> None:
     """Revoke an API key: executors that connected with it are disconnected at once."""
     if not yes:
         typer.confirm(f"Revoke the API key {name}? Executors that use it can no longer connect.", abort=True)
+    session.call(calls.delete_token(name))
+    emit(f"The API key {name} is revoked.")
 
-    async def work(api: Api) -> None:
-        await api.call("DELETE", f"/tokens/{quote(name, safe='')}")
 
-    remote.run(config, data_dir, work)
-    typer.echo(f"The API key {name} is revoked.")
+def _keys(names: dict[str, str]) -> Table[Token]:
+    return Table(
+        lambda key: key.token_name,
+        (
+            ("NAME", lambda key: key.token_name),
+            ("CREATED", lambda key: key.created_at),
+            ("PERMISSIONS", lambda key: ", ".join(key.permissions)),
+            ("APPLICATIONS", lambda key: ", ".join(names.get(id_, id_) for id_ in key.app_ids) or "all"),
+        ),
+        "There are no API keys yet; create one with 'conductor-lite key create NAME'.",
+    )

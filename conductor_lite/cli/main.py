@@ -1,34 +1,32 @@
 """The command ``conductor-lite``: gathers the commands, and turns our errors into a line and an exit status.
 
-Exit statuses: 0 done; 1 it failed; 2 wrong usage or configuration; 3 not authenticated; 4 no such thing.
+Exit statuses: 0 done; 1 it failed; 2 wrong usage or configuration; 3 not authenticated; 4 no such thing;
+5 the server or the application's executors do not answer; 130 interrupted; 141 nobody reads its output.
 """
 
+import io
 import sys
 from typing import Annotated
 
 import typer
 
 from conductor_lite import __version__
-from conductor_lite.cli import apps, backups, keys, serving
-from conductor_lite.errors import ConductorError, ConfigurationError, NotFoundError, UnauthenticatedError
-
-FAILED = 1
-BAD_CONFIGURATION = 2
-NOT_AUTHENTICATED = 3
-NOT_FOUND = 4
+from conductor_lite.cli.lazy import LazyGroup
+from conductor_lite.cli.output import complain
+from conductor_lite.cli.statuses import EXPLANATION, exit_status
+from conductor_lite.errors import ConductorError
 
 app = typer.Typer(
+    cls=LazyGroup,
     name="conductor-lite",
     help="A control plane for DBOS durable workflows that a small team runs itself.",
+    epilog=EXPLANATION,
     no_args_is_help=True,
     add_completion=False,
+    # Without rich, which takes longer to load than everything else.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("serve")(serving.serve)
-app.add_typer(apps.app, name="app")
-app.add_typer(keys.app, name="key")
-app.command("backup")(backups.backup)
-app.command("restore")(backups.restore)
 
 
 @app.callback()
@@ -45,22 +43,11 @@ def options(
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a character shall not end the command.
+        sys.stdout.reconfigure(errors="replace")
     try:
-        app()
+        app(prog_name="conductor-lite")
     except ConductorError as error:
-        typer.echo(f"conductor-lite: {error}", err=True)
-        for field in getattr(error, "errors", ()):
-            typer.echo(f"  {field.location}: {field.message}", err=True)
-        sys.exit(_exit_status(error))
-
-
-def _exit_status(error: ConductorError) -> int:
-    match error:
-        case ConfigurationError():
-            return BAD_CONFIGURATION
-        case UnauthenticatedError():
-            return NOT_AUTHENTICATED
-        case NotFoundError():
-            return NOT_FOUND
-        case _:
-            return FAILED
+        complain(error)
+        sys.exit(exit_status(error))

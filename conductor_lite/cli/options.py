@@ -1,7 +1,6 @@
 """Options that several commands share, and the settings that follow from them."""
 
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,16 +14,17 @@ ConfigOption = Annotated[
 DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of the database.  [default: ./conductor-data]")
 ]
-
-
-class Output(StrEnum):
-    """How results are printed."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option("--profile", help="Profile of the server to talk to.  [default: CONDUCTOR_LITE_PROFILE]"),
+]
+ApplicationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--app", help="Application.  [default: CONDUCTOR_LITE_APP, that of the profile, or the only one]"
+    ),
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def settings_of(config: Path | None, **flags: object) -> Settings:

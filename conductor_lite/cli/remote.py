@@ -1,138 +1,117 @@
-"""One way to the API for every command: over HTTP where a server runs, in-process on the data folder else."""
+"""Which server a command talks to; where none runs, the data folder itself is served in-process."""
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
 
+import httpx
 import msgspec
 
 from conductor_lite.cli.options import settings_of
+from conductor_lite.cli.output import note
+from conductor_lite.cli.profiles import load_profile
+from conductor_lite.client import AsyncClient, RetryPolicy
 from conductor_lite.config import Settings
-from conductor_lite.errors import (
-    ConductorError,
-    ConfigurationError,
-    ConflictError,
-    FieldError,
-    ForbiddenError,
-    InvalidError,
-    NotFoundError,
-    UnauthenticatedError,
-)
+from conductor_lite.errors import ConductorError, ConfigurationError, UnreachableError
 
-if TYPE_CHECKING:
-    import httpx
-
-T = TypeVar("T")
-
-_TIMEOUT_SECS = 30.0
 _IN_PROCESS_URL = "http://127.0.0.1"
-_ERRORS: dict[int, type[ConductorError]] = {
-    401: UnauthenticatedError,
-    403: ForbiddenError,
-    404: NotFoundError,
-    409: ConflictError,
-}
+# A person is told at once that nobody is there; only a limit that commands themselves run into is waited for.
+_RETRY = RetryPolicy(statuses=frozenset({429}), attempts=10)
 
 
-class Api:
-    """The calls that commands make.
+class Where(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says about the server."""
+
+    config: Path | None = None
+    data_dir: Path | None = None
+    profile: str | None = None
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """A client, and the application that goes without saying there."""
+
+    client: AsyncClient
+    application: str | None = None
+
+
+@asynccontextmanager
+async def connect(
+    where: Where, environment: Mapping[str, str], *, needs_server: bool
+) -> AsyncIterator[Connection]:
+    """Open a client for the right server.
+
+    In this order: the profile or the data folder that the command line names, ``CONDUCTOR_LITE_URL``,
+    the profile of ``CONDUCTOR_LITE_PROFILE``, the data folder of the settings. On a data folder that is the
+    server which runs on it, else the folder itself.
 
     Args:
-        http: a client whose base URL is the server's root.
-    """
-
-    def __init__(self, http: "httpx.AsyncClient") -> None:
-        self._http = http
-
-    async def call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
-        """Make one call below ``/v2/orgs/local`` and return its decoded answer; None where there is none.
-
-        Raises:
-            ConductorError: one of our own, by the problem's status, with its detail.
-        """
-        import httpx
-
-        try:
-            response = await self._http.request(method, f"/v2/orgs/local{path}", json=body)
-        except httpx.HTTPError as error:
-            raise ConductorError(
-                f"The server at {self._http.base_url} does not answer: {error or type(error).__name__}."
-            ) from error
-        if response.is_error:
-            raise _problem(response)
-        return msgspec.json.decode(response.content) if response.content else None
-
-
-def run(config: Path | None, data_dir: Path | None, work: Callable[[Api], Awaitable[T]]) -> T:
-    """Run a command's work against the right server.
-
-    That is the one of ``CONDUCTOR_LITE_URL`` if it is set, else the one that runs on the data folder, else
-    the data folder itself.
+        where: what the command line says.
+        environment: usually ``os.environ``.
+        needs_server: whether the folder itself will not do.
 
     Raises:
-        ConductorError: whatever the work raises, and when neither server nor folder can be used.
+        ConfigurationError: what names the server is not well-formed.
+        UnreachableError: a server is needed, and none runs.
     """
-
-    async def go() -> T:
-        async with _api(config, data_dir) as api:
-            return await work(api)
-
-    return asyncio.run(go())
-
-
-@asynccontextmanager
-async def _api(config: Path | None, data_dir: Path | None) -> AsyncIterator[Api]:
-    # Imported late: it takes a tenth of a second that ``serve`` should not wait for.
-    import httpx
-
-    settings = settings_of(config, data_dir=data_dir)
-    url = os.environ.get("CONDUCTOR_LITE_URL")
-    if url is None or data_dir is not None:
-        from conductor_lite.operations.serving import running_server
-
-        running = running_server(settings.data_dir)
-        if running is None:
-            async with _in_process(settings) as api:
-                yield api
-            return
-        if running.url is None:
-            raise ConductorError(f"Process {running.pid} holds {settings.data_dir} but does not serve (yet).")
-        url = running.url
-    if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"CONDUCTOR_LITE_URL = {url!r} is not allowed; use an http or https URL.")
-    key = os.environ.get("CONDUCTOR_LITE_KEY")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_TIMEOUT_SECS) as http:
-        yield Api(http)
+    if where.profile is not None and where.data_dir is not None:
+        raise ConfigurationError("--profile and --data-dir name two servers; give one of them.")
+    url = environment.get("CONDUCTOR_LITE_URL")
+    key = environment.get("CONDUCTOR_LITE_KEY") or None
+    name = where.profile or (None if url else environment.get("CONDUCTOR_LITE_PROFILE"))
+    if name and where.data_dir is None:
+        profile, warning = load_profile(name, environment)
+        if warning:
+            note(warning)
+        client = _client(f"the profile {name}", profile.url, profile.key or key)
+        application = profile.app
+    elif url and where.data_dir is None:
+        client = _client("CONDUCTOR_LITE_URL", url, key)
+        application = None
+    else:
+        async with _on_folder(where, key, needs_server=needs_server) as client:
+            yield Connection(client=client)
+        return
+    async with client:
+        yield Connection(client=client, application=application)
 
 
 @asynccontextmanager
-async def _in_process(settings: Settings) -> AsyncIterator[Api]:
-    import httpx
+async def _on_folder(where: Where, key: str | None, *, needs_server: bool) -> AsyncIterator[AsyncClient]:
+    # Imported late: it brings the database's libraries along.
+    from conductor_lite.operations.serving import running_server
 
+    settings = settings_of(where.config, data_dir=where.data_dir)
+    running = running_server(settings.data_dir)
+    if running is None:
+        if needs_server:
+            raise UnreachableError(
+                f"No server runs on {settings.data_dir}, so no executor can be asked. Start one with "
+                "'conductor-lite serve', or name another with CONDUCTOR_LITE_URL or --profile."
+            )
+        async with _in_process(settings) as client:
+            yield client
+        return
+    if running.url is None:
+        raise ConductorError(f"Process {running.pid} holds {settings.data_dir} but does not serve (yet).")
+    # A transport of its own: no proxy stands between processes of one machine.
+    async with AsyncClient(
+        running.url, key=key, retry=_RETRY, transport=httpx.AsyncHTTPTransport()
+    ) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _in_process(settings: Settings) -> AsyncIterator[AsyncClient]:
     from conductor_lite.server import build_app, open_conductor
 
     async with open_conductor(settings) as conductor:
         transport = httpx.ASGITransport(build_app(conductor))
-        async with httpx.AsyncClient(transport=transport, base_url=_IN_PROCESS_URL) as http:
-            yield Api(http)
+        async with AsyncClient(_IN_PROCESS_URL, transport=transport) as client:
+            yield client
 
 
-class _Problem(msgspec.Struct, kw_only=True):
-    title: str = ""
-    detail: str = ""
-    errors: list[FieldError] | None = None
-
-
-def _problem(response: "httpx.Response") -> ConductorError:
+def _client(source: str, url: str, key: str | None) -> AsyncClient:
     try:
-        problem = msgspec.json.decode(response.content, type=_Problem)
-    except msgspec.MsgspecError:
-        problem = _Problem(title=response.reason_phrase)
-    message = problem.detail or problem.title or f"The server answered {response.status_code}."
-    if response.status_code == 422:
-        return InvalidError(message, tuple(problem.errors or ()))
-    return _ERRORS.get(response.status_code, ConductorError)(message)
+        return AsyncClient(url, key=key, retry=_RETRY)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"In {source}: {error}") from None

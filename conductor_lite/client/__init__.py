@@ -11,7 +11,7 @@ What calls take and give stands in ``conductor_lite.api.schemas``.
 
 from conductor_lite.client import calls
 from conductor_lite.client.call import Call, Listing
-from conductor_lite.client.errors import ApiError, UnexpectedAnswerError, UnreachableError
+from conductor_lite.client.errors import ApiError, UnexpectedAnswerError
 from conductor_lite.client.exchange import RetryPolicy
 from conductor_lite.client.shells import AsyncClient, Client
 
@@ -23,6 +23,5 @@ __all__ = [
     "Listing",
     "RetryPolicy",
     "UnexpectedAnswerError",
-    "UnreachableError",
     "calls",
 ]

@@ -1,4 +1,4 @@
-"""What a call may raise: the server's problems as our named exceptions, and a server that does not answer.
+"""What a call may raise: the server's problems as our named exceptions, and answers that are none.
 
 Each problem is both an ``ApiError``, with what the answer told, and that exception of
 ``conductor_lite.errors`` which the server itself would have raised.
@@ -22,10 +22,6 @@ from conductor_lite.errors import (
     UnauthenticatedError,
     UnsupportedMessageError,
 )
-
-
-class UnreachableError(ConductorError):
-    """The server did not answer: no connection, a connection that broke, or no answer in time."""
 
 
 class UnexpectedAnswerError(ConductorError):

@@ -11,10 +11,9 @@ import httpx
 
 from conductor_lite import __version__
 from conductor_lite.client.call import Call, ItemT, Listing, ResultT
-from conductor_lite.client.errors import UnreachableError
 from conductor_lite.client.exchange import Answer, Attempts, OutgoingRequest, RetryPolicy, decode, encode
 from conductor_lite.client.paging import Pager
-from conductor_lite.errors import ConfigurationError
+from conductor_lite.errors import ConfigurationError, UnreachableError
 
 #: Longer than the server takes to ask one executor after another.
 DEFAULT_TIMEOUT_SECS = 60.0

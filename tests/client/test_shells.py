@@ -16,7 +16,7 @@ from conductor_lite import errors
 from conductor_lite.api.schemas.tokens import CreateTokenInputBody
 from conductor_lite.api.schemas.workflow_search import WorkflowSearchBody
 from conductor_lite.api.schemas.workflows import Workflow
-from conductor_lite.client import AsyncClient, Client, RetryPolicy, UnreachableError, calls
+from conductor_lite.client import AsyncClient, Client, RetryPolicy, calls
 from conductor_lite.config import Settings
 from conductor_lite.protocol import ListWorkflows, ListWorkflowsReply, WorkflowRecord
 
@@ -158,7 +158,7 @@ def test_a_list_whose_next_part_fails_ends_in_an_error() -> None:
 
 def test_no_server_is_an_error_that_names_the_address() -> None:
     url = f"http://127.0.0.1:{lasting_port()}"
-    with Client(url) as client, pytest.raises(UnreachableError, match=url):
+    with Client(url) as client, pytest.raises(errors.UnreachableError, match=url):
         client.run(calls.list_apps())
 
 
