@@ -60,7 +60,8 @@ class Child:
     def module(cls, name: str, log: Path, *arguments: str) -> Self:
         """Start a module of this package with this Python."""
         command = [sys.executable, "-m", f"benchmark.{name}", *arguments]
-        return cls(command, log, {"PYTHONPATH": str(_SCRIPTS)})
+        path = os.pathsep.join([str(_SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return cls(command, log, {"PYTHONPATH": path})
 
     @property
     def pid(self) -> int:
