@@ -17,6 +17,11 @@ StructT = TypeVar("StructT", bound=msgspec.Struct)
 
 #: Property that generated clients may add to any body; it means nothing to us.
 _SCHEMA_PROPERTY = "$schema"
+#: Request header in which a caller may say for how many seconds executors are to be asked.
+DEADLINE_HEADER = "Conductor-Deadline-Secs"
+MAX_DEADLINE_SECS = 3_600
+
+_DECIMAL = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _MAX_ECHO_LENGTH = 200
 _INT64 = range(-(2**63), 2**63)
 _PATH_SUFFIX = re.compile(r" - at `\$(.*)`$", re.DOTALL)
@@ -73,6 +78,19 @@ def decode_body(content: bytes, body: type[StructT]) -> StructT:
     except RecursionError:
         raise MalformedError("The body is nested too deeply.") from None
     return _decode(value, body, "body", "The body is not valid.")
+
+
+def decode_deadline(text: str) -> float:
+    """Seconds that a caller will wait, from the header of that name.
+
+    Raises:
+        InvalidError: it is no number, or out of bounds.
+    """
+    secs = float(text) if _DECIMAL.fullmatch(text) else 0.0
+    if 0 < secs <= MAX_DEADLINE_SECS:
+        return secs
+    message = f"expected a number of seconds above 0, at most {MAX_DEADLINE_SECS}"
+    raise InvalidError("The deadline is not valid.", (_fault(f"header.{DEADLINE_HEADER}", message, text),))
 
 
 def safe_echo(value: object) -> object:

@@ -13,7 +13,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
-from conductor_lite.api.decoding import MalformedError, decode_body, decode_path, decode_query
+from conductor_lite.api.decoding import (
+    DEADLINE_HEADER,
+    MalformedError,
+    decode_body,
+    decode_deadline,
+    decode_path,
+    decode_query,
+)
 from conductor_lite.api.departure import unless_gone
 from conductor_lite.api.limits import Turnstile, name_of_address, name_of_caller
 from conductor_lite.api.login import login_missing
@@ -27,6 +34,7 @@ from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.config import Settings
 from conductor_lite.errors import ConductorError, InvalidError, StoreError, UnauthenticatedError
 from conductor_lite.operations import Operations
+from conductor_lite.operations.deadline import deadline
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +140,8 @@ class OperationRoute(BaseRoute):
             query=decode_query(_query_pairs(request), operation.query_parameters),
             body=await self._body(operation, request),
         )
+        if DEADLINE_HEADER in request.headers:
+            turn.enter_context(deadline(decode_deadline(request.headers[DEADLINE_HEADER])))
         work = _carry_out(operation, call)
         # A change is seen through to its audit entry, for it may have been made already.
         return await (work if operation.audit else unless_gone(request, work))

@@ -16,6 +16,7 @@ from conductor_lite.errors import (
 )
 from conductor_lite.fleet.changes import AUDIT, Changes
 from conductor_lite.fleet.fleet import Fleet
+from conductor_lite.operations.deadline import remaining_secs
 from conductor_lite.protocol import Reply, Request
 from conductor_lite.store.alerting_rules import AlertingRules as AlertingRuleStore
 from conductor_lite.store.applications import Applications as ApplicationStore
@@ -82,10 +83,16 @@ class Context:
     ) -> R:
         """Ask one of an application's executors; see ``Fleet.ask`` for what is raised.
 
+        Gives up when the caller does, as ``deadline`` says.
         What an executor reports of a private application is not passed on: it may quote a payload.
         """
         try:
-            return await self.fleet.ask(application.id, request, application_version=application_version)
+            return await self.fleet.ask(
+                application.id,
+                request,
+                application_version=application_version,
+                deadline_secs=remaining_secs(),
+            )
         except UnsupportedMessageError:
             raise
         except ExecutorReportedError:
