@@ -68,6 +68,7 @@ class ApplicationPage:
         return [
             Route("/apps/{name}", shows(self.show), methods=["GET"]),
             Route("/apps/{name}/settings", does(self.update), methods=["POST"]),
+            Route("/apps/{name}/recover", does(self.recover), methods=["POST"]),
             Route("/apps/{name}/delete", shows(self.confirm_deletion), methods=["GET"]),
             Route("/apps/{name}/delete", does(self.delete), methods=["POST"]),
         ]
@@ -81,16 +82,34 @@ class ApplicationPage:
         name = request.path_params["name"]
         timeout = form.text("executor_timeout_secs")
         private_mode = form.checked("private_mode")
+        recover_unknown = form.checked("recover_unknown_executors")
         try:
             changes = ApplicationChanges(
-                executor_timeout_secs=_timeout_secs(timeout), private_mode=private_mode
+                executor_timeout_secs=_timeout_secs(timeout),
+                private_mode=private_mode,
+                recover_unknown_executors=recover_unknown,
             )
             await self._site.operations.applications.update(actor, name, changes)
         except (InvalidError, ForbiddenError) as error:
-            filled = {"timeout": timeout, "private_mode": private_mode, "problem": explain(error)}
+            filled = {
+                "timeout": timeout,
+                "private_mode": private_mode,
+                "recover_unknown_executors": recover_unknown,
+                "problem": explain(error),
+            }
             page = await self._page(request, actor, filled)
             return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         flash = Flash(text=f"Saved the settings of {name}. They apply from now on.")
+        return self._site.redirect(request, f"/apps/{quote(name)}", flash)
+
+    async def recover(self, request: Request, actor: Actor, form: Form) -> Response:
+        """Recover what an executor left behind that is not on record, and come back."""
+        name = request.path_params["name"]
+        executor_id = form.text("executor_id")
+        await self._site.operations.executors.recover_unknown(
+            actor, name, executor_id, form.text("application_version")
+        )
+        flash = Flash(text=f"Executor {executor_id} counts as dead now; its workflows are being recovered.")
         return self._site.redirect(request, f"/apps/{quote(name)}", flash)
 
     async def confirm_deletion(self, request: Request, actor: Actor) -> Page:
@@ -132,6 +151,7 @@ class ApplicationPage:
                 or {
                     "timeout": str(record.executor_timeout_secs),
                     "private_mode": record.private_mode,
+                    "recover_unknown_executors": record.recover_unknown_executors,
                     "problem": "",
                 },
                 "max_timeout_secs": MAX_EXECUTOR_TIMEOUT_SECS,
