@@ -106,7 +106,7 @@ class Schedules:
     ) -> AsyncIterator[ApplicationRecord]:
         context = self._context
         async with context.audited(actor, operation, "schedule", schedule_name) as details:
-            details["application"] = application_name
+            details["application_name"] = application_name
             actor.require(APPLICATION_WRITE)
             application = await context.application(actor, application_name)
             await self._find(application, schedule_name)

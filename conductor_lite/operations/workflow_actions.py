@@ -278,7 +278,7 @@ class WorkflowActions:
         """Audit one action, check the permission, and make sure that there is such a workflow."""
         context = self._context
         async with context.audited(actor, operation, "workflow", workflow_id) as details:
-            details["application"] = application_name
+            details["application_name"] = application_name
             actor.require(APPLICATION_WRITE)
             application = await context.application(actor, application_name)
             await find_workflow(context, application, workflow_id)
