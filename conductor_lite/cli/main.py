@@ -29,16 +29,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"conductor-lite {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+        bool,
+        # As a callback, for the body only runs once a command was named.
+        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """A control plane for DBOS durable workflows that a small team runs itself."""
-    if version:
-        typer.echo(f"conductor-lite {__version__}")
-        raise typer.Exit
 
 
 def main() -> None:
