@@ -1,5 +1,6 @@
 """Field types that several resources share, and the path parameters they have in common."""
 
+import functools
 from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 
@@ -41,12 +42,17 @@ def epoch_timestamp(epoch_ms: int | None) -> str | None:
     """Write milliseconds since 1970 likewise; null for none, and for what is no time that a calendar has."""
     if epoch_ms is None:
         return None
+    secs, millis = divmod(epoch_ms, 1000)
     try:
-        return timestamp(
-            datetime.fromtimestamp(epoch_ms // 1000, UTC).replace(microsecond=epoch_ms % 1000 * 1000)
-        )
+        return f"{_seconds(secs)}.{millis:03d}Z"
     except (OverflowError, ValueError, OSError):
         return None
+
+
+# Listings hold thousands of times, many of the same second.
+@functools.lru_cache(maxsize=4_096)
+def _seconds(epoch_secs: int) -> str:
+    return datetime.fromtimestamp(epoch_secs, UTC).isoformat(timespec="seconds").removesuffix("+00:00")
 
 
 class OrganizationPath(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
