@@ -37,24 +37,25 @@ def test_amid_fifty_workflows_one_of_two_executors_is_killed_and_the_other_finis
 
 def test_many_that_die_together_are_recovered_with_one_message(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
-        scene.serve()
+        conductor = scene.serve()
         scene.hold()
         doomed = [scene.spawn(start=3, prefix=f"d{n}") for n in range(3)]
-        scene.start(*doomed, scene.spawn())
+        survivor = scene.spawn()
+        scene.start(*doomed, survivor)
         for app in doomed:
             scene.await_lines_of(app, 3)
-        # Their sockets end while nobody looks, so that they are found dead at one and the same look.
-        scene.conductor.freeze()
+        # Whoever is missing after a restart is missed from the same moment on.
+        conductor.kill()
         for app in doomed:
             app.kill()
-        scene.conductor.thaw()
         scene.release()
+        conductor.start()
         scene.await_success(9, steps=3)
-        for app in doomed:
-            scene.await_status(app, None)
-        recovered = [set(entry["executor_ids"]) for entry in scene.conductor.audit()]
-        assert set().union(*recovered) == {app.executor_id for app in doomed}
-        assert len(recovered) == 1
+        wait_until(lambda: len(conductor.statuses()) == 1, 30, "the dead to be forgotten")
+        (recovery,) = conductor.audit()
+        assert sorted(recovery["executor_ids"]) == sorted(app.executor_id for app in doomed)
+        assert sorted(recovery["confirmed"]) == sorted(recovery["executor_ids"])
+        assert recovery["recovered_by"] == survivor.executor_id
 
 
 def test_without_anyone_left_the_dead_one_waits_for_the_next_to_come(tmp_path: Path) -> None:
