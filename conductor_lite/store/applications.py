@@ -26,6 +26,10 @@ SETTINGS = frozenset(
         "global_timeout_ms",
         "language",
         "recover_unknown_executors",
+        "snapshots_enabled",
+        "snapshot_interval_secs",
+        "snapshot_keep_days",
+        "snapshot_keep_rows",
     }
 )
 

@@ -66,8 +66,16 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     global_timeout_ms: int | None = None
     #: Language of its SDK as its executors last told it, such as ``python``.
     language: str | None = None
-    #: Whether work that an executor left behind which was never on record here is recovered without being asked.
+    #: Whether work of an executor that was never on record here is recovered without being asked.
     recover_unknown_executors: bool = False
+    #: Whether metadata of its workflows is kept here, to read when no executor is connected.
+    snapshots_enabled: bool = True
+    #: Seconds between two looks at what has changed.
+    snapshot_interval_secs: int = 15
+    #: Days that workflows which have ended are kept, from their creation on.
+    snapshot_keep_days: int = 30
+    #: Number of newest workflows that are kept.
+    snapshot_keep_rows: int = 1_000_000
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):

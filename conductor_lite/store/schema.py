@@ -4,103 +4,38 @@ Every change needs a migration in ``migrations/versions`` and its revision at th
 test proves that both tell the same schema.
 """
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import msgspec
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
     false,
+    true,
 )
-from sqlalchemy.types import TypeDecorator
 
-from conductor_lite.errors import StoreError
+# Imported so that `metadata` knows those tables, whoever asks it.
+from conductor_lite.store import snapshot_schema as snapshot_schema
+from conductor_lite.store.columns import EpochMs as EpochMs
+from conductor_lite.store.columns import Json as Json
+from conductor_lite.store.columns import metadata as metadata
 from conductor_lite.store.records import AutoscalingPolicy
 
 #: Every revision that this version can open or bring forward, oldest first. Kept here, next to the tables, so
 #: that opening an up-to-date database need not import Alembic.
-KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002", "0003")
+KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004")
 
 #: The revision that the tables below describe.
 HEAD_REVISION = KNOWN_REVISIONS[-1]
 
 #: The organization that the first migration makes; a server without login works in it.
 LOCAL_ORGANIZATION_ID = "local"
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-
-
-class EpochMs(TypeDecorator[datetime]):
-    """An aware datetime, stored as whole milliseconds since 1970 UTC."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Refuse naive datetimes: they would be stored as some other instant without anyone noticing."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone; the store takes aware datetimes only")
-        return (value - _EPOCH) // _MILLISECOND
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Give back an aware UTC datetime."""
-        return None if value is None else _EPOCH + value * _MILLISECOND
-
-
-class Json(TypeDecorator[Any]):
-    """A JSON document stored as text, checked against a type when it is read.
-
-    Args:
-        shape: the type that every document has, as ``msgspec`` understands types.
-    """
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, shape: Any) -> None:
-        super().__init__()
-        self.shape = shape
-
-    def process_bind_param(self, value: Any | None, dialect: Dialect) -> str | None:
-        """Encode; raises TypeError for what JSON cannot hold."""
-        return None if value is None else msgspec.json.encode(value).decode()
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> Any | None:
-        """Decode and check; raises `StoreError` for a document of another shape."""
-        if value is None:
-            return None
-        try:
-            return msgspec.json.decode(value, type=self.shape)
-        except msgspec.DecodeError as error:
-            raise StoreError(
-                f"The database holds a value that conductor-lite did not write ({error}). "
-                "Undo the change made by hand, or restore a backup."
-            ) from error
-
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
 
 #: Facts about the file itself, such as which version last opened it.
 meta = Table(
@@ -144,6 +79,10 @@ applications = Table(
     Column("global_timeout_ms", BigInteger),
     Column("language", String),
     Column("recover_unknown_executors", Boolean, nullable=False, server_default=false()),
+    Column("snapshots_enabled", Boolean, nullable=False, server_default=true()),
+    Column("snapshot_interval_secs", Integer, nullable=False, server_default="15"),
+    Column("snapshot_keep_days", Integer, nullable=False, server_default="30"),
+    Column("snapshot_keep_rows", BigInteger, nullable=False, server_default="1000000"),
     UniqueConstraint("organization_id", "name"),
 )
 

@@ -308,7 +308,8 @@ class TestWriting:
     def test_a_full_disk_is_a_store_error_and_the_database_stays_usable(self, run: Run) -> None:
         async def body(db: Database) -> None:
             async with db.write() as connection:
-                await connection.execute(text("PRAGMA max_page_count = 40"))
+                pages = (await connection.execute(text("PRAGMA page_count"))).scalar_one()
+                await connection.execute(text(f"PRAGMA max_page_count = {pages + 10}"))
             landed: list[str] = []
 
             async def fill() -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.engine import Engine
+from sqlalchemy.engine.interfaces import ReflectedIndex
 from sqlalchemy.schema import CreateTable
 
 from conductor_lite.errors import StoreError
@@ -29,6 +30,11 @@ def migrated(folder: Path) -> Path:
 
 def _engine(path: Path) -> Engine:
     return create_engine(f"sqlite:///{path}")
+
+
+def _readable(index: ReflectedIndex) -> dict[str, object]:
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return {**index, "dialect_options": options}
 
 
 def test_known_revisions_are_alembics_history() -> None:
@@ -62,7 +68,7 @@ def test_migrations_make_the_same_constraints_as_the_metadata(migrated: Path, tm
                 found.get_pk_constraint(table),
                 sorted(found.get_foreign_keys(table), key=str),
                 sorted(found.get_unique_constraints(table), key=str),
-                sorted(found.get_indexes(table), key=str),
+                sorted(map(_readable, found.get_indexes(table)), key=str),
                 [
                     (column["name"], str(column["type"]), column["nullable"])
                     for column in found.get_columns(table)
