@@ -51,7 +51,8 @@ def main() -> int:
     print(f"\nMemory in KiB per executor, by executors connected: {by_count}.")
     print(f"Recovery of the dead came in at most {details['recovery_messages']:.0f} message(s).")
     print(
-        f"Best of {size.rounds} for start and round trips, median for recovery; took {details['took_secs']:.0f} s."
+        f"Best of {size.rounds} for start and round trips, median for recovery;"
+        f" took {details['took_secs']:.0f} s."
     )
     return 0
 
