@@ -1,0 +1,64 @@
+"""The command line as a person or a script runs it: a process of its own, in an environment of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+COMMAND = (sys.executable, "-m", "conductor_lite")
+_DEADLINE_SECS = 60
+
+
+class Finished(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Terminal:
+    """Runs commands in a folder, with nothing in their environment that they do not get here.
+
+    Args:
+        folder: working directory and home.
+        variables: ``CONDUCTOR_LITE_`` variables, such as ``URL``.
+    """
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.variables = variables
+
+    def environment(self, further: Mapping[str, str] | None = None) -> dict[str, str]:
+        """What a command's environment holds."""
+        outer = {name: value for name, value in os.environ.items() if not name.startswith("CONDUCTOR_LITE_")}
+        outer.pop("XDG_CONFIG_HOME", None)
+        own = {
+            f"CONDUCTOR_LITE_{name}": value for name, value in {**self.variables, **(further or {})}.items()
+        }
+        # The working directory is not the repository: the package under test has to be named.
+        path = os.pathsep.join(part for part in sys.path if part)
+        return {**outer, "HOME": str(self.folder), "PYTHONPATH": path, "NO_PROXY": "*", **own}
+
+    def run(self, *arguments: str, stdin: str = "", **variables: str) -> Finished:
+        """Run a command to its end."""
+        finished = subprocess.run(
+            [*COMMAND, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=self.folder,
+            env=self.environment(variables),
+            timeout=_DEADLINE_SECS,
+        )
+        return Finished(finished.returncode, finished.stdout, finished.stderr)
+
+    def ok(self, *arguments: str, stdin: str = "", **variables: str) -> str:
+        """Run a command that is to succeed; returns what it prints on standard output."""
+        finished = self.run(*arguments, stdin=stdin, **variables)
+        assert finished.status == 0, finished
+        return finished.out
