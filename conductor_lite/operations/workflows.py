@@ -79,9 +79,10 @@ class Workflows:
         seen: deque[set[str]] = deque(maxlen=REMEMBERED_PAGES)
         stale = 0
         while wanted is None or wanted > 0:
-            page_size = size if wanted is None else min(size, wanted)
+            # Full pages after the first: the few still wanted might all be such as were pushed there.
+            page_size = size if wanted is None or seen else min(size, wanted)
             page = await self._page(application, filters, page_size, offset)
-            fresh = [item for item in page if not any(item.workflow_id in ids for ids in seen)]
+            fresh = [item for item in page if not any(item.workflow_id in ids for ids in seen)][:wanted]
             if fresh or not seen:
                 yield fresh
             stale = 0 if fresh else stale + 1
