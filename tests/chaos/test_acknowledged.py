@@ -1,4 +1,4 @@
-"""kill -9 of a serving conductor, what it acknowledged is there, and nothing needs repair."""
+"""kill -9 of a conductor that serves: what it acknowledged is there, and the next start needs no repair."""
 
 import random
 import sqlite3

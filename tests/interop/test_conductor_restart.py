@@ -17,20 +17,19 @@ def test_applications_return_to_a_conductor_that_was_away_and_nothing_is_recover
     tmp_path: Path, how: str
 ) -> None:
     with Scene(tmp_path) as scene:
-        conductor = scene.serve(executor_timeout_secs=4)
-        apps = [
-            scene.spawn(start=4, steps=24, step_secs=0.5, prefix="a"),
-            scene.spawn(start=4, steps=24, step_secs=0.5, prefix="b"),
-        ]
+        conductor = scene.serve(executor_timeout_secs=3)
+        scene.hold()
+        apps = [scene.spawn(start=4, prefix="a"), scene.spawn(start=4, prefix="b")]
         scene.start(*apps)
+        for app in apps:
+            scene.await_lines_of(app, 4)
         healthy = dict.fromkeys((app.executor_id for app in apps), "HEALTHY")
         if how == "killed":
             conductor.kill()
         else:
             assert conductor.stop() == 0
         away_since = time.monotonic()
-        # Away for longer than the timeout, and than the executors have been away from anyone's sight.
-        wait_until(lambda: time.monotonic() - away_since > 5, 30, "the timeout to pass")
+        wait_until(lambda: time.monotonic() - away_since > 4, 30, "more than the timeout to pass")
         conductor.start()
         seen: set[str] = set()
 
@@ -40,7 +39,8 @@ def test_applications_return_to_a_conductor_that_was_away_and_nothing_is_recover
             return statuses == healthy
 
         wait_until(returned, 30, "both to return")
-        scene.await_success(8, steps=24)
+        scene.release()
+        scene.await_success(8, steps=3)
         assert set(scene.steps_done().values()) == {1}
         assert "DEAD" not in seen
         assert conductor.statuses() == healthy
@@ -99,7 +99,7 @@ async def _stop_amid_a_recovery(scene: Scene, *, answers: bool) -> float:
     """Stop the conductor while an executor has a request to answer; returns how long it took to stop."""
     ws_url = scene.conductor.ws_url
     async with fake_executor(ws_url, "doomed"):
-        pass
+        await wait_until_async(lambda: scene.conductor.statuses(), 10, "it to be on record")
     answer = {"recovery": {"success": True}, "exist_pending_workflows": {"exist": False}}
     async with fake_executor(ws_url, "asked") as asked:
         assert await asked.answer_next() == "recovery"

@@ -19,8 +19,8 @@ def test_an_executor_that_returns_within_its_timeout_is_not_recovered(tmp_path: 
     with Scene(tmp_path) as scene:
         conductor = scene.serve(executor_timeout_secs=6)
         proxy = scene.proxy()
-        app = scene.spawn(start=3, steps=20, step_secs=0.5, via=proxy)
-        other = scene.spawn()
+        scene.hold()
+        app, other = scene.spawn(start=3, via=proxy), scene.spawn()
         scene.start(app, other)
         seen: list[str] = []
 
@@ -35,7 +35,8 @@ def test_an_executor_that_returns_within_its_timeout_is_not_recovered(tmp_path: 
             wait_until(lambda: proxy.refused, 10, "it to be turned away once")
             proxy.set(Mode.PASS)
             wait_until(lambda: status("HEALTHY"), 10, "it to return")
-        scene.await_success(3, steps=20)
+        scene.release()
+        scene.await_success(3, steps=3)
         assert "DEAD" not in seen
         assert set(scene.steps_done().values()) == {1}
         assert not scene.lines_of(other)
@@ -45,15 +46,16 @@ def test_an_executor_that_returns_within_its_timeout_is_not_recovered(tmp_path: 
 def test_an_executor_frozen_for_less_than_its_timeout_is_not_recovered(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         conductor = scene.serve(executor_timeout_secs=8, **PINGS)
-        app = scene.spawn(start=2, steps=4, step_secs=1)
-        other = scene.spawn()
+        scene.hold()
+        app, other = scene.spawn(start=2), scene.spawn()
         scene.start(app, other)
         scene.await_lines_of(app, 2)
         app.send_signal(signal.SIGSTOP)
         scene.await_status(app, "DISCONNECTED")
         app.send_signal(signal.SIGCONT)
         scene.await_status(app, "HEALTHY")
-        scene.await_success(2, steps=4)
+        scene.release()
+        scene.await_success(2, steps=3)
         assert set(scene.steps_done().values()) == {1}
         assert conductor.audit() == []
 
@@ -88,8 +90,7 @@ def test_one_thought_dead_that_worked_on_in_silence_returns_and_no_step_is_missi
         scene.await_lines_of(app, 4)
         proxy.set(Mode.SWALLOW)
         scene.await_status(app, None)
-        # Both are at the same workflows now.
-        scene.await_lines_of(other, 4)
+        # Its workflows are queued again, for the other one or for itself, while it is still at them.
         scene.release()
         proxy.set(Mode.PASS)
         proxy.cut()
@@ -126,7 +127,7 @@ def test_a_connection_that_stops_reading_amid_a_large_request_is_noticed(tmp_pat
         wait_until(lambda: len(conductor.statuses()) == 1, 60, "all the dead to be forgotten")
 
 
-def _plant_dead_executors(database: Path, like: str, count: int = 300) -> int:
+def _plant_dead_executors(database: Path, like: str, count: int = 600) -> int:
     """Record executors that nobody has ever seen, with ids as long as can be; returns their ids' bytes."""
     # Four bytes each, of which an id may have 256.
     ids = [f"{number:04d}" + "\N{GHOST}" * 252 for number in range(count)]
