@@ -7,7 +7,7 @@ import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
-from conductor_lite.errors import FieldError, InvalidError, NotFoundError
+from conductor_lite.errors import FieldError, ForbiddenError, InvalidError, NotFoundError
 from conductor_lite.fleet.changes import APPLICATIONS, application_topic
 from conductor_lite.fleet.views import HEALTHY, VersionView
 from conductor_lite.operations.context import Context
@@ -79,8 +79,7 @@ class Applications:
             actor.require(APPLICATION_WRITE)
             require_valid_name(name)
             if actor.application_ids is not None:
-                # A limited key may repeat the registration of its own applications, not add new ones.
-                await context.application(actor, name)
+                await self._require_own(actor, name)
             record, created = await context.applications.register(
                 actor.organization_id,
                 name,
@@ -131,6 +130,15 @@ class Applications:
         context.verifier.refresh()
         await context.fleet.remove_application(record.id)
         context.changes.publish(APPLICATIONS, application_topic(record.id))
+
+    async def _require_own(self, actor: Actor, name: str) -> None:
+        # A limited key may repeat the registration of its own applications, not add new ones.
+        try:
+            await self._context.application(actor, name)
+        except NotFoundError:
+            raise ForbiddenError(
+                f"{actor.display} is limited to other applications and cannot register {name}."
+            ) from None
 
     def _describe(self, record: ApplicationRecord) -> Application:
         executors = self._context.fleet.executors(record.id)

@@ -164,7 +164,7 @@ def test_request_waits_for_its_turn_and_is_refused_when_none_comes() -> None:
         # Whoever gave up waiting does not hold a place.
         await ask("fourth", done)
 
-    asyncio.run(main())
+    asyncio.run(asyncio.wait_for(main(), 10))
 
 
 def test_cancelled_request_gives_its_turn_to_the_next() -> None:
