@@ -1,4 +1,4 @@
-"""Every failure that conductor-lite names. Each one's text is a sentence for people: what happened, what to do.
+"""Every failure that conductor-lite names. Each one's text is for people: what happened, and what to do.
 
 Faces translate these (problem details, a page, a line and an exit status); nothing here knows a face.
 """

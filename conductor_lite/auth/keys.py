@@ -26,7 +26,7 @@ _SECRET_LENGTH = 43
 _KEY_PATTERN = re.compile(r"dbos_([a-z0-9]{12})([A-Za-z0-9_-]{43})([A-Za-z0-9_-]{6})")
 _ID_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
-# The secret has 256 random bits, so the hash need not slow a guesser down: OWASP's smallest profile is plenty.
+# The secret has 256 random bits, so the hash need not slow a guesser down: OWASP's smallest profile will do.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _CONCURRENT_HASHES = 2
 _REMEMBERED_REFUSALS = 4096
@@ -131,7 +131,7 @@ class KeyVerifier:
         async with self._hashes:
             matches = await asyncio.to_thread(_matches, record.secret_hash, secret)
         if generation != self._generation:
-            # Something was revoked in the meantime; ask the database again rather than trust the older reading.
+            # Something was revoked meanwhile: ask the database again rather than trust the older reading.
             if await self._find(key_id) is None:
                 raise _refusal()
         elif matches:
