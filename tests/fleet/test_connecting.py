@@ -15,6 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
+from conductor_lite.auth.keys import KEY_PREFIX, _checksum
 from conductor_lite.protocol import ExecutorInfo, ListQueues, ListQueuesReply
 
 
@@ -31,6 +32,12 @@ async def refusal(scene: Served, application: str, key: str) -> dict[str, Any]:
     return body
 
 
+def forgery(key: str) -> str:
+    """A key of the same id with another secret, and the checksum that belongs to it."""
+    body = key[5:17] + ("b" if key[17] == "a" else "a") + key[18:60]
+    return KEY_PREFIX + body + _checksum(body)
+
+
 def test_refusals_are_told_apart_and_say_why(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "conductor_lite")
     caplog.set_level(logging.WARNING, "uvicorn")
@@ -45,10 +52,11 @@ def test_refusals_are_told_apart_and_say_why(run: Run, caplog: pytest.LogCapture
         revoked = await scene.key("websocket.connect", name="revoked")
         await scene.conductor.operations.keys.revoke(LOCAL, "revoked")
         mistyped = good[:-1] + ("a" if good[-1] != "a" else "b")
-        forged = good[:20] + ("a" if good[20] != "a" else "b") + good[21:]
+        forged = forgery(good)
         keys.extend([good, reader, limited, revoked, mistyped, forged])
 
         assert "cut short" in (await refusal(scene, "shop", mistyped))["message"]
+        assert "unknown or revoked" in (await refusal(scene, "shop", forged))["message"]
         for bad in (revoked, forged, mistyped, "nonsense", good[:40]):
             assert (await refusal(scene, "shop", bad))["status"] == 401
         assert "may not connect" in (await refusal(scene, "shop", reader))["message"]
@@ -181,6 +189,8 @@ def test_same_id_with_another_version_is_another_executor(run: Run) -> None:
     async def body(scene: Served) -> None:
         older = await scene.executor("a", "1")
         await scene.executor("a", "2")
+        assert scene.view("a", "1").status == "DISCONNECTED"
+        assert scene.view("a", "1").connected_at is None
         assert (await older.closing())[0] == 4000
         assert scene.view("a", "2").status == "HEALTHY"
         # Version 1 of it is gone; asked about it, the newcomer says that nothing is pending.

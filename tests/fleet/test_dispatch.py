@@ -62,6 +62,21 @@ def test_one_with_the_fewest_requests_in_flight_is_asked(run: Run) -> None:
     run(body, request_timeout_secs=10)
 
 
+def test_idle_executor_is_asked_again_and_again_while_another_is_busy(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        first, second = await pair(scene)
+        first.ignores(Cancel)
+        busy = asyncio.create_task(scene.ask(Cancel(), executor_id="first"))
+        await wait_until_async(lambda: first.count(Cancel), 5, "it to be busy")
+        for _ in range(4):
+            await scene.ask(ListQueues())
+        assert (first.count(ListQueues), second.count(ListQueues)) == (0, 4)
+        busy.cancel()
+        await asyncio.gather(busy, return_exceptions=True)
+
+    run(body, request_timeout_secs=10)
+
+
 def test_wanted_version_or_executor_is_asked(run: Run) -> None:
     async def body(scene: Served) -> None:
         first, second = await scene.executor("first", "1"), await scene.executor("second", "2")
