@@ -6,11 +6,12 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from conductor_lite.cli.output import complain, note
+from conductor_lite.cli.output import complain, note, printable
 from conductor_lite.cli.statuses import exit_status
 from conductor_lite.client import ApiError
 from conductor_lite.errors import (
     ConductorError,
+    ConfigurationError,
     ConflictError,
     ExecutorReportedError,
     InvalidError,
@@ -44,12 +45,13 @@ def confirm(question: str, *, yes: bool) -> None:
     Raises:
         typer.Abort: they said no.
     """
-    if yes:
+    if yes or not (sys.stdin.isatty() or sys.stderr.isatty()):
         return
-    if sys.stdin.isatty():
-        typer.confirm(question, abort=True, err=True)
-    elif sys.stderr.isatty():
-        _confirm_past_standard_input(question)
+    # Not typer.confirm, which writes to standard output, where only the result belongs.
+    sys.stderr.write(f"{printable(question)} [y/N]: ")
+    sys.stderr.flush()
+    if _typed_line().strip().lower() not in ("y", "yes"):
+        raise typer.Abort
 
 
 async def in_chunks(ids: Sequence[str], verb: str, act: Callable[[list[str]], Awaitable[object]]) -> None:
@@ -143,14 +145,14 @@ def _lines(stream: Iterable[str]) -> list[str]:
     return [identity for line in stream if (identity := line.rstrip("\r\n")).strip()]
 
 
-def _confirm_past_standard_input(question: str) -> None:
+def _typed_line() -> str:
+    """What the person types next, even when standard input brings ids."""
+    if sys.stdin.isatty():
+        return sys.stdin.readline()
     try:
-        terminal = open("/dev/tty")  # noqa: SIM115 - closed below
+        with open("/dev/tty") as terminal:
+            return terminal.readline()
     except OSError:
-        # Something shows our messages, but nobody sits there.
-        return
-    with terminal:
-        sys.stderr.write(f"{question} [y/N]: ")
-        sys.stderr.flush()
-        if terminal.readline().strip().lower() not in ("y", "yes"):
-            raise typer.Abort
+        raise ConfigurationError(
+            "Nobody can be asked: there is no terminal to answer at. Use --yes."
+        ) from None
