@@ -16,8 +16,9 @@ from benchmark.control import BenchmarkError
 from benchmark.limits import raise_open_files
 from benchmark.measures import DEFAULT, QUICK, Size
 from benchmark.report import Row, as_json, as_table
+from benchmark.searching import search_secs
 
-_MEMORY_RATIO, _ROUND_TRIP_RATIO, _RECOVERY_MS, _START_SECS = 1.6, 0.5, 200.0, 1.0
+_MEMORY_RATIO, _ROUND_TRIP_RATIO, _SEARCH_RATIO, _RECOVERY_MS, _START_SECS = 1.6, 0.5, 1.25, 200.0, 1.0
 
 
 def main() -> int:
@@ -70,6 +71,7 @@ def measure(size: Size, details: dict[str, Any]) -> list[Row]:
         *_round_trips(size),
         *_recovery(size, details),
         *_lags(size),
+        *_search(size),
     ]
 
 
@@ -164,6 +166,22 @@ def _lags(size: Size) -> list[Row]:
     return [
         Row(name=f"lag_{what}", title=title, unit="ms", ours=ours[what], bare=bare[what])
         for what, title in titles.items()
+    ]
+
+
+def _search(size: Size) -> list[Row]:
+    _say("a search")
+    with measures.scratch() as folder:
+        ours, bare = search_secs(folder, size.searched_workflows, size.rounds)
+    return [
+        Row(
+            name="search",
+            title=f"Search {size.searched_workflows:,} workflows (bare: their executor alone)",
+            unit="s",
+            ours=ours,
+            bare=bare,
+            aim_ratio=_SEARCH_RATIO,
+        )
     ]
 
 

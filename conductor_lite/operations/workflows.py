@@ -3,21 +3,21 @@
 What changes workflows is in ``workflow_actions``.
 """
 
-from collections import deque
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ
 from conductor_lite.errors import (
-    ExecutorReportedError,
     FieldError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
 )
 from conductor_lite.operations.context import Context
+from conductor_lite.operations.listing import fetch_pages
 from conductor_lite.protocol import (
     EventRecord,
     ExportWorkflow,
@@ -45,9 +45,6 @@ from conductor_lite.store.records import ApplicationRecord
 PAGE_SIZE = 500
 #: With payloads, which may be large.
 PAYLOAD_PAGE_SIZE = 100
-#: Pages whose ids are remembered: what is new pushes as much from one page to the next, hardly ever further.
-REMEMBERED_PAGES = 8
-_REPEATS = "The executor answers every page with the same workflows; its SDK may not know offsets."
 
 
 class Workflows:
@@ -74,25 +71,14 @@ class Workflows:
         application = await self._context.application(actor, application_name)
         payloads = not application.private_mode and bool(filters.load_input or filters.load_output)
         size = PAYLOAD_PAGE_SIZE if payloads else PAGE_SIZE
-        wanted = filters.limit
-        offset = filters.offset or 0
-        seen: deque[set[str]] = deque(maxlen=REMEMBERED_PAGES)
-        stale = 0
-        while wanted is None or wanted > 0:
-            # Full pages after the first: the few still wanted might all be such as were pushed there.
-            page_size = size if wanted is None or seen else min(size, wanted)
-            page = await self._page(application, filters, page_size, offset)
-            fresh = [item for item in page if not any(item.workflow_id in ids for ids in seen)][:wanted]
-            if fresh or not seen:
-                yield fresh
-            stale = 0 if fresh else stale + 1
-            if stale > REMEMBERED_PAGES:
-                raise ExecutorReportedError(_REPEATS, _REPEATS)
-            seen.append({item.workflow_id for item in page})
-            if len(page) < page_size:
-                return
-            offset += len(page)
-            wanted = None if wanted is None else wanted - len(fresh)
+
+        async def fetch(limit: int, offset: int) -> list[WorkflowRecord]:
+            return await self._page(application, filters, limit, offset)
+
+        pages = fetch_pages(fetch, wanted=filters.limit, offset=filters.offset or 0, page_size=size)
+        async with aclosing(pages):
+            async for page in pages:
+                yield page
 
     async def get(
         self,

@@ -36,6 +36,8 @@ class Size:
     asking_secs: float
     #: Workflows in one listing.
     workflows: int
+    #: Workflows that a real application holds, and that are searched.
+    searched_workflows: int
     #: Repetitions of what varies.
     rounds: int
 
@@ -48,6 +50,7 @@ DEFAULT = Size(
     callers=64,
     asking_secs=2.5,
     workflows=5_000,
+    searched_workflows=10_000,
     rounds=3,
 )
 QUICK = Size(
@@ -58,6 +61,7 @@ QUICK = Size(
     callers=8,
     asking_secs=0.3,
     workflows=200,
+    searched_workflows=1_000,
     rounds=1,
 )
 
