@@ -30,6 +30,7 @@ from conductor_lite.operations.context import Context
 from conductor_lite.policies.audit_retention import AuditRetention
 from conductor_lite.policies.orphans import OrphanSweep
 from conductor_lite.policies.runner import PolicyRunner
+from conductor_lite.policies.snapshots import Snapshots
 from conductor_lite.store.alerting_rules import AlertingRules
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.audit import AuditLog
@@ -40,6 +41,7 @@ from conductor_lite.store.folder import DataFolder
 from conductor_lite.store.keys import ApiKeys
 from conductor_lite.store.organizations import Organizations
 from conductor_lite.store.roles import Roles
+from conductor_lite.store.snapshots import Snapshots as SnapshotStore
 
 #: Seconds that HTTP requests get to finish once the server was told to stop.
 GRACEFUL_SHUTDOWN_SECS = 5
@@ -69,6 +71,7 @@ class Conductor:
         api_keys = ApiKeys(db)
         organizations = Organizations(db)
         audit_log = AuditLog(db)
+        snapshots = SnapshotStore(db)
         changes = Changes()
         verifier = KeyVerifier(api_keys.by_id)
         self.fleet = Fleet(settings, applications, Executors(db), audit_log, changes, clock)
@@ -77,6 +80,7 @@ class Conductor:
             [
                 AuditRetention(organizations, audit_log, changes, clock),
                 OrphanSweep(self.fleet, applications, changes, clock),
+                Snapshots(self.fleet, applications, snapshots, clock),
             ],
             clock,
         )

@@ -131,8 +131,6 @@ class Fleet:
                 await asyncio.gather(*(connection.drained() for connection in connections))
                 # An answer has consequences: a recovery that succeeded shall be in the audit log.
                 await self._tasks.settled()
-                # An answer has consequences: a recovery that succeeded shall be in the audit log.
-                await self._tasks.settled()
         except TimeoutError:
             logger.info("Some requests to executors were still under way; they fail now.")
         await self._tasks.stop()
@@ -209,6 +207,11 @@ class Fleet:
         )
         raise_reported(reply, executor)
         return reply
+
+    def is_present(self, application_id: str) -> bool:
+        """Whether any executor of an application is connected."""
+        fleet = self._registry.get(application_id)
+        return fleet is not None and bool(fleet.connected)
 
     def is_on_record(self, application_id: str, key: ExecutorKey) -> bool:
         """Whether an executor is watched, under this application or, in a shared database, another."""

@@ -34,7 +34,7 @@ def facts_of(document: str | None) -> frozenset[int]:
         return frozenset()
     if not isinstance(attributes, dict):
         return frozenset()
-    facts = set()
+    facts: set[int] = set()
     for path, value in _walk((), attributes):
         if len(facts) == MAX_FACTS:
             break

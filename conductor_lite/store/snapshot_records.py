@@ -72,6 +72,8 @@ class SnapshotProgress(msgspec.Struct, frozen=True, kw_only=True):
     pass_ended_at: datetime | None = None
     #: What was created before is not kept, for there is too much that is newer.
     floor: int = 0
+    #: Why the last look at what has changed did not come to its end; None when it did.
+    error: str | None = None
 
 
 class SnapshotSource(msgspec.Struct, frozen=True, kw_only=True):
