@@ -12,6 +12,7 @@ from support.proxy import Mode
 from support.scene import Scene
 from support.wait import wait_until
 
+_ESTABLISHED = "01"
 PINGS = {"ping_interval_secs": 0.5, "ping_timeout_secs": 1.0}
 
 
@@ -120,6 +121,8 @@ def test_a_connection_that_stops_reading_amid_a_large_request_is_noticed(tmp_pat
             "the kernel took it all; nothing waits in the server"
         )
         scene.await_status(app, "DISCONNECTED")
+        # It does not wait for its buffer to drain either, which would be for ever.
+        wait_until(lambda: not _queued_bytes(conductor.port), 5, "the server to let go of the socket")
         app.kill()
         scene.release()
         scene.app()
@@ -143,12 +146,12 @@ def _plant_dead_executors(database: Path, like: str, count: int = 600) -> int:
 
 
 def _queued_bytes(port: int) -> int:
-    """What the kernel holds of that which a server of this port has sent and nobody has taken."""
+    """What the kernel holds of that which a server of this port has sent on a socket that it still has."""
     return max(_send_queues(port), default=0)
 
 
 def _send_queues(port: int) -> Iterator[int]:
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, local, _, _, queues, *_ = line.split()
-        if int(local.partition(":")[2], 16) == port:
+        _, local, _, state, queues, *_ = line.split()
+        if state == _ESTABLISHED and int(local.partition(":")[2], 16) == port:
             yield int(queues.partition(":")[0], 16)
