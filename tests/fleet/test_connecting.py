@@ -119,7 +119,7 @@ def test_peer_that_does_not_introduce_itself_is_closed_in_time(run: Run) -> None
         code, reason = await executor.closing()
         assert code == 1008
         assert "introduce" in reason
-        assert 0.35 < time.monotonic() - started < 2
+        assert 0.35 < time.monotonic() - started < 8
         assert scene.views() == {}
 
     run(body)
