@@ -22,7 +22,7 @@ class Pager(Generic[ItemT]):
     def __init__(self, listing: Listing[ItemT]) -> None:
         self._listing = listing
         # Where limit and offset stand.
-        self._part = "query" if listing.query is not None else "body"
+        self._part = "query" if hasattr(listing.query, "limit") else "body"
         window = getattr(listing, self._part)
         # How many are still to come; None for all. Falls with every page.
         self._wanted: int | None = _number(window.limit)

@@ -16,7 +16,7 @@ class Item:
 
 
 def window(call: Listing[Any]) -> tuple[int, int]:
-    part: Any = call.query or call.body
+    part: Any = call.query if hasattr(call.query, "limit") else call.body
     return part.limit, part.offset
 
 
