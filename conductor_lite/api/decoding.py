@@ -6,6 +6,7 @@ msgspec stops at the first fault; here each field is converted by itself, so a c
 import re
 import types
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -136,7 +137,8 @@ def _find_faults(value: object, kind: Any, location: str, faults: list[FieldErro
     if len(faults) > found_before:
         return
     try:
-        converted = msgspec.convert(value, kind, strict=strict)
+        # Leniently, a number would be a time too.
+        converted = msgspec.convert(value, kind, strict=strict or narrowed is datetime)
     except msgspec.ValidationError as error:
         message = str(error)
         suffix = _PATH_SUFFIX.search(message)

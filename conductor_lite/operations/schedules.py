@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -22,6 +22,9 @@ from conductor_lite.protocol import (
 )
 from conductor_lite.protocol.replies import SuccessReply
 from conductor_lite.store.records import ApplicationRecord
+
+#: Longest period of one backfill: an executor does nothing else until it has enqueued every run in it.
+MAX_BACKFILL = timedelta(days=366)
 
 
 class Schedules:
@@ -89,12 +92,10 @@ class Schedules:
     ) -> Sequence[str]:
         """Run a schedule's workflow for every time it was due between two times; returns the workflows' ids.
 
-        Raises as ``pause`` does, and InvalidError when the end is not after the start.
+        Raises as ``pause`` does, and InvalidError when the end is not after the start, or too long after it.
         """
         async with self._acting(actor, application_name, "schedule.backfill", schedule_name) as application:
-            if end <= start:
-                error = FieldError(location="body.endTime", message="expected a time after startTime")
-                raise InvalidError("The times are the wrong way round.", (error,))
+            _require_sane_period(start, end)
             request = BackfillSchedule(
                 schedule_name=schedule_name, start=start.isoformat(), end=end.isoformat()
             )
@@ -120,6 +121,16 @@ class Schedules:
         if schedule is None:
             raise NotFoundError(f"{application.name} has no schedule {schedule_name!r}.")
         return schedule if load_context else _without_context(schedule)
+
+
+def _require_sane_period(start: datetime, end: datetime) -> None:
+    if end <= start:
+        error = FieldError(location="body.endTime", message="expected a time after startTime")
+        raise InvalidError("The times are the wrong way round.", (error,))
+    if end - start > MAX_BACKFILL:
+        message = f"expected a time at most {MAX_BACKFILL.days} days after startTime"
+        error = FieldError(location="body.endTime", message=message)
+        raise InvalidError("That is too long a period for one backfill; do it in parts.", (error,))
 
 
 def _without_context(schedule: ScheduleRecord) -> ScheduleRecord:

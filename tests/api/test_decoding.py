@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from conductor_lite.api.decoding import decode_body, decode_query
-from conductor_lite.api.fields import Int64
+from conductor_lite.api.fields import Int64, Moment
 from conductor_lite.errors import InvalidError
 
 
@@ -49,6 +49,20 @@ def test_query_numbers_are_whole_and_plain(limit: str) -> None:
     with pytest.raises(InvalidError) as caught:
         decode_query([("limit", limit), ("startTime", "t")], Query)
     assert _locations(caught) == ["query.limit"]
+
+
+class Period(msgspec.Struct, frozen=True, kw_only=True):
+    since: Moment
+    until: Moment | msgspec.UnsetType = msgspec.UNSET
+
+
+@pytest.mark.parametrize("text", ["0.5", "1795450726", "2026-08-01", "2026-08-01T00:00:00", "now", ""])
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_query_times_are_rfc_3339_with_an_offset(name: str, text: str) -> None:
+    values = {"since": "2026-08-01T00:00:00+02:00", name: text}
+    with pytest.raises(InvalidError) as caught:
+        decode_query(list(values.items()), Period)
+    assert _locations(caught) == [f"query.{name}"]
 
 
 @pytest.mark.parametrize(

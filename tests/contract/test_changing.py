@@ -174,9 +174,10 @@ def test_schedule_is_paused_resumed_triggered_and_backfilled(orders: Orders) -> 
         assert audited(orders, f"schedule.{operation}", "nightly") == [("success", None)]
 
 
-def test_backfill_that_ends_before_it_begins_is_422_and_audited(orders: Orders) -> None:
+@pytest.mark.parametrize("end", ["2026-01-01T00:00:00Z", "2026-01-04T00:00:00Z", "2027-01-06T00:00:00Z"])
+def test_backfill_of_no_period_or_too_long_a_one_is_422_and_audited(orders: Orders, end: str) -> None:
     count = len(audited(orders, "schedule.backfill", "nightly"))
-    period = {"startTime": "2026-01-04T00:00:00Z", "endTime": "2026-01-01T00:00:00Z"}
+    period = {"startTime": "2026-01-04T00:00:00Z", "endTime": end}
     answer = orders.call("POST", "/schedules/nightly/backfill", period)
     assert [error["location"] for error in answer.json()["errors"]] == ["body.endTime"]
     (entry,) = audited(orders, "schedule.backfill", "nightly")[count:]
