@@ -67,6 +67,11 @@ def _at_least(wanted: int, command: str, argument: str, pattern: str = r"(\d+)")
     return path if version and int(version[1]) >= wanted else None
 
 
+def _openapi_python_client() -> str | None:
+    """On the path, in an environment of its own: what it pins would hold back our own dependencies."""
+    return shutil.which("openapi-python-client")
+
+
 _FINDERS: Mapping[str, Callable[[], str | None]] = {
     "chromium": _chromium,
     "dbos": _dbos,
@@ -76,6 +81,7 @@ _FINDERS: Mapping[str, Callable[[], str | None]] = {
     "go": _go,
     "java": _java,
     "postgres": _postgres,
+    "openapi-python-client": _openapi_python_client,
 }
 
 
@@ -100,8 +106,8 @@ def require(tool: str) -> str:
 
     Args:
         tool: ``chromium``, ``dbos``, ``node`` (20, with npm), ``go`` (1.25), ``java`` (JDK 17, with Maven),
-            ``postgres``; or ``clean-clone`` and ``sdks`` for tests that install from a network, which run
-            only where they are asked for by name in ``CONDUCTOR_TESTS_REQUIRE``.
+            ``postgres``, ``openapi-python-client``; or ``clean-clone`` and ``sdks`` for tests that install from
+            a network, which run only where they are asked for by name in ``CONDUCTOR_TESTS_REQUIRE``.
     """
     found = _FINDERS[tool]()
     if found is not None:
