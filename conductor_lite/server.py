@@ -41,6 +41,7 @@ from conductor_lite.store.folder import DataFolder
 from conductor_lite.store.keys import ApiKeys
 from conductor_lite.store.organizations import Organizations
 from conductor_lite.store.roles import Roles
+from conductor_lite.store.snapshot_search import SnapshotSearch
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
 
 #: Seconds that HTTP requests get to finish once the server was told to stop.
@@ -95,6 +96,8 @@ class Conductor:
                 alerting_rules=AlertingRules(db),
                 autoscaling_policies=AutoscalingPolicies(db),
                 audit_log=audit_log,
+                snapshots=snapshots,
+                snapshot_search=SnapshotSearch(db),
                 fleet=self.fleet,
                 verifier=verifier,
                 changes=changes,

@@ -100,6 +100,11 @@ def _describe(row: AnyOperation, schemas: _Schemas) -> dict[str, Any]:
             "content": {"application/json": {"schema": schemas.of(row.body)}},
         }
     success: dict[str, Any] = {"description": _STATUS_WORDS[row.status]}
+    if row.response_headers:
+        success["headers"] = {
+            name: {"description": told, "schema": {"type": "string"}}
+            for name, told in row.response_headers.items()
+        }
     if row.result is not NoneType:
         success["content"] = {"application/json": {"schema": schemas.of(row.result)}}
     problem = {"description": "Error", "content": {MEDIA_TYPE: {"schema": schemas.of(ErrorModel)}}}

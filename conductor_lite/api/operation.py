@@ -1,7 +1,7 @@
 """What one row of the operation table is, and what a handler is given. No operation stands here."""
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -31,6 +31,8 @@ class Call(msgspec.Struct, Generic[PathT, QueryT, BodyT], frozen=True, kw_only=T
     path: PathT
     query: QueryT
     body: BodyT
+    #: Further headers of the answer; to be set before a result or the first page is given.
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=True, kw_only=True):
@@ -62,6 +64,8 @@ class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=T
     body_required: bool = False
     #: Type of the JSON answer; ``NoneType`` when there is none.
     result: type[ResultT]
+    #: Headers of the answer that readers should know of, and what they tell.
+    response_headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: Status of success.
     status: int = 200
     #: Calls an operation and translates its answer. Every row has this one or ``paged_handler``.

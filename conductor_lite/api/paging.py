@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -20,15 +20,17 @@ class CutOffError(Exception):
     """A list broke off after its beginning was sent, when no status can say so any more."""
 
 
-async def paged_response(pages: AsyncGenerator[list[Any], None]) -> Response:
+async def paged_response(pages: AsyncGenerator[list[Any], None], headers: Mapping[str, str]) -> Response:
     """Begin the answer when the first page is there, so that a failure until then still has a status.
 
     A failure after that cuts the answer off in the middle of the array: a reader sees that it is not whole.
     """
     first = await anext(pages, None)
+    # Not before: whoever makes the first page may still have something to say.
+    all_headers = {**_HEADERS, **headers}
     if first is None:
-        return Response(b"[]", headers=_HEADERS, media_type="application/json")
-    return StreamingResponse(_array(first, pages), headers=_HEADERS, media_type="application/json")
+        return Response(b"[]", headers=all_headers, media_type="application/json")
+    return StreamingResponse(_array(first, pages), headers=all_headers, media_type="application/json")
 
 
 async def _array(first: list[Any], pages: AsyncGenerator[list[Any], None]) -> AsyncIterator[bytes]:

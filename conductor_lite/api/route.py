@@ -168,14 +168,14 @@ class OperationRoute(BaseRoute):
 
 async def _carry_out(operation: AnyOperation, call: Call[Any, Any, Any]) -> Response:
     if operation.paged_handler is not None:
-        return await paged_response(operation.paged_handler(call))
+        return await paged_response(operation.paged_handler(call), call.headers)
     if operation.handler is None:
         raise LookupError(f"{operation.operation_id} has no handler.")
     result = await operation.handler(call)
     if operation.status == 204:
         return Response(status_code=204, headers=_NO_STORE)
     content = msgspec.json.encode(result)
-    return Response(content, operation.status, _NO_STORE, "application/json")
+    return Response(content, operation.status, {**_NO_STORE, **call.headers}, "application/json")
 
 
 def _decode_segment(segment: str) -> str:

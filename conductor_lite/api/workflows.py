@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Any
 
 import msgspec
 
 from conductor_lite.api import translation
-from conductor_lite.api.fields import ApplicationPath, WorkflowPath, epoch_timestamp
+from conductor_lite.api.fields import ApplicationPath, WorkflowPath, epoch_timestamp, timestamp
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
 from conductor_lite.api.schemas.workflow_search import (
+    SourceQuery,
     StepAggregate,
     StepAggregatesBody,
     WorkflowAggregate,
@@ -27,6 +29,7 @@ from conductor_lite.api.schemas.workflows import (
     Workflow,
 )
 from conductor_lite.auth.permissions import APPLICATION_READ
+from conductor_lite.operations.snapshots import Served
 from conductor_lite.protocol import WorkflowFilters
 
 UNSET = msgspec.UNSET
@@ -34,17 +37,31 @@ UNSET = msgspec.UNSET
 #: Workflows translated in one turn of the event loop: a millisecond's work.
 _PART_SIZE = 125
 
+_SERVED = {
+    "Served-From": "`executor` or `snapshot`.",
+    "Snapshot-At": "When the snapshots that were read were last up to date.",
+}
 _APP = "/v2/orgs/{orgName}/apps/{appName}"
 _WORKFLOWS = f"{_APP}/workflows"
 _WORKFLOW = f"{_WORKFLOWS}/{{workflowId}}"
 
 
+def _tell_source(call: Call[Any, Any, Any], served: Served) -> None:
+    call.headers["Served-From"] = served.source
+    if served.snapshot_at is not None:
+        call.headers["Snapshot-At"] = timestamp(served.snapshot_at)
+
+
 async def _pages(
     call: Call[ApplicationPath, WorkflowListQuery, Nothing]
-    | Call[ApplicationPath, Nothing, WorkflowSearchBody],
+    | Call[ApplicationPath, SourceQuery, WorkflowSearchBody],
     filters: WorkflowFilters,
 ) -> AsyncGenerator[list[Workflow], None]:
-    async with aclosing(call.operations.workflows.search(call.actor, call.path.app_name, filters)) as pages:
+    listing = await call.operations.snapshots.search(
+        call.actor, call.path.app_name, filters, call.query.source
+    )
+    _tell_source(call, listing.served)
+    async with aclosing(listing.pages) as pages:
         async for page in pages:
             # In parts, between which the loop turns to others; a page without any is one too.
             for start in range(0, max(1, len(page)), _PART_SIZE):
@@ -65,15 +82,19 @@ def _list(call: Call[ApplicationPath, WorkflowListQuery, Nothing]) -> AsyncGener
     return _pages(call, filters)
 
 
-def _search(call: Call[ApplicationPath, Nothing, WorkflowSearchBody]) -> AsyncGenerator[list[Workflow], None]:
+def _search(
+    call: Call[ApplicationPath, SourceQuery, WorkflowSearchBody],
+) -> AsyncGenerator[list[Workflow], None]:
     return _pages(call, translation.search_filters(call.body))
 
 
-async def _get(call: Call[WorkflowPath, Nothing, Nothing]) -> Workflow:
+async def _get(call: Call[WorkflowPath, SourceQuery, Nothing]) -> Workflow:
     path = call.path
-    return translation.workflow(
-        await call.operations.workflows.get(call.actor, path.app_name, path.workflow_id)
+    record, served = await call.operations.snapshots.get(
+        call.actor, path.app_name, path.workflow_id, call.query.source
     )
+    _tell_source(call, served)
+    return translation.workflow(record)
 
 
 async def _steps(call: Call[WorkflowPath, StepPageQuery, Nothing]) -> list[Step]:
@@ -147,6 +168,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         path_parameters=ApplicationPath,
         query_parameters=WorkflowListQuery,
         body=Nothing,
+        response_headers=_SERVED,
         result=list[Workflow],
         paged_handler=_list,
     ),
@@ -158,8 +180,9 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Workflows",
         permission=APPLICATION_READ,
         path_parameters=ApplicationPath,
-        query_parameters=Nothing,
+        query_parameters=SourceQuery,
         body=WorkflowSearchBody,
+        response_headers=_SERVED,
         result=list[Workflow],
         paged_handler=_search,
     ),
@@ -197,8 +220,9 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Workflows",
         permission=APPLICATION_READ,
         path_parameters=WorkflowPath,
-        query_parameters=Nothing,
+        query_parameters=SourceQuery,
         body=Nothing,
+        response_headers=_SERVED,
         result=Workflow,
         handler=_get,
     ),

@@ -17,6 +17,7 @@ from conductor_lite.operations.overview import Overviews
 from conductor_lite.operations.queues import Queues
 from conductor_lite.operations.roles import Roles
 from conductor_lite.operations.schedules import Schedules
+from conductor_lite.operations.snapshots import Snapshots
 from conductor_lite.operations.versions import Versions
 from conductor_lite.operations.workflow_actions import WorkflowActions
 from conductor_lite.operations.workflows import Workflows
@@ -32,6 +33,7 @@ class Operations:
         self.audit = AuditLog(context)
         self.overviews = Overviews(context, self.applications)
         self.workflows = Workflows(context)
+        self.snapshots = Snapshots(context, self.workflows)
         self.workflow_actions = WorkflowActions(context)
         self.queues = Queues(context)
         self.schedules = Schedules(context)

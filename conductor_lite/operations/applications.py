@@ -39,6 +39,10 @@ class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
     gc_rows_threshold: int | msgspec.UnsetType | None = msgspec.UNSET
     global_timeout_ms: int | msgspec.UnsetType | None = msgspec.UNSET
     recover_unknown_executors: bool | msgspec.UnsetType = msgspec.UNSET
+    snapshots_enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    snapshot_interval_secs: int | msgspec.UnsetType = msgspec.UNSET
+    snapshot_keep_days: int | msgspec.UnsetType = msgspec.UNSET
+    snapshot_keep_rows: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Applications:
@@ -172,6 +176,9 @@ _BOUNDS = {
     "gc_time_threshold_ms": ("gcTimeThresholdMs", 0, _MAX_INT64),
     "gc_rows_threshold": ("gcRowsThreshold", 0, _MAX_INT64),
     "global_timeout_ms": ("globalTimeoutMs", 0, _MAX_INT64),
+    "snapshot_interval_secs": ("snapshotIntervalSecs", 5, 3_600),
+    "snapshot_keep_days": ("snapshotKeepDays", 1, 3_650),
+    "snapshot_keep_rows": ("snapshotKeepRows", 1, 100_000_000),
 }
 
 

@@ -26,6 +26,8 @@ from conductor_lite.store.keys import ApiKeys as ApiKeyStore
 from conductor_lite.store.organizations import Organizations
 from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
 from conductor_lite.store.roles import Roles as RoleStore
+from conductor_lite.store.snapshot_search import SnapshotSearch
+from conductor_lite.store.snapshots import Snapshots as SnapshotStore
 
 R = TypeVar("R", bound=Reply)
 
@@ -49,6 +51,8 @@ class Context:
         alerting_rules: AlertingRuleStore,
         autoscaling_policies: AutoscalingPolicies,
         audit_log: AuditLog,
+        snapshots: SnapshotStore,
+        snapshot_search: SnapshotSearch,
         fleet: Fleet,
         verifier: KeyVerifier,
         changes: Changes,
@@ -62,6 +66,8 @@ class Context:
         self.alerting_rules = alerting_rules
         self.autoscaling_policies = autoscaling_policies
         self.audit_log = audit_log
+        self.snapshots = snapshots
+        self.snapshot_search = snapshot_search
         self.fleet = fleet
         self.verifier = verifier
         self.changes = changes

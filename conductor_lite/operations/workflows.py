@@ -67,7 +67,7 @@ class Workflows:
             DispatchError: no executor answered.
         """
         actor.require(APPLICATION_READ)
-        _require_sane_window(filters)
+        require_sane_window(filters)
         application = await self._context.application(actor, application_name)
         payloads = not application.private_mode and bool(filters.load_input or filters.load_output)
         size = PAYLOAD_PAGE_SIZE if payloads else PAGE_SIZE
@@ -121,7 +121,7 @@ class Workflows:
             DispatchError: no executor answered.
         """
         actor.require(APPLICATION_READ)
-        _require_sane_window(WorkflowFilters(limit=limit, offset=offset))
+        require_sane_window(WorkflowFilters(limit=limit, offset=offset))
         application = await self._context.application(actor, application_name)
         private = application.private_mode
         request = ListSteps(
@@ -264,7 +264,12 @@ def without_payloads(workflow: WorkflowRecord) -> WorkflowRecord:
     return msgspec.structs.replace(workflow, input=None, output=None, error=None)
 
 
-def _require_sane_window(filters: WorkflowFilters) -> None:
+def require_sane_window(filters: WorkflowFilters) -> None:
+    """Refuse a listing that cannot be.
+
+    Raises:
+        InvalidError: ``limit`` or ``offset`` is negative.
+    """
     errors = [
         FieldError(location=f"body.{name}", message="expected a whole number from 0", value=value)
         for name, value in (("limit", filters.limit), ("offset", filters.offset))

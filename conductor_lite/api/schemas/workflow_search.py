@@ -1,6 +1,6 @@
 """What callers ask of many workflows or steps: filters, and figures over groups."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -99,7 +99,13 @@ class StepAggregate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     max_duration_ms: Int64 | Unset = UNSET
 
 
-class WorkflowListQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class SourceQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where workflows are read: from an executor, from snapshots, or from these when no executor is there."""
+
+    source: Literal["auto", "executor", "snapshot"] = "auto"
+
+
+class WorkflowListQuery(SourceQuery, frozen=True, kw_only=True, rename="camel"):
     """Which workflows, how many, and in what order."""
 
     status: str | Unset = UNSET

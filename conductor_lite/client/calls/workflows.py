@@ -1,6 +1,7 @@
 """Calls that read workflows."""
 
 from conductor_lite.api.schemas.workflow_search import (
+    SourceQuery,
     StepAggregate,
     StepAggregatesBody,
     WorkflowAggregate,
@@ -36,7 +37,9 @@ def list_workflows(app: str, query: WorkflowListQuery | None = None) -> Listing[
     )
 
 
-def search_workflows(app: str, body: WorkflowSearchBody | None = None) -> Listing[Workflow]:
+def search_workflows(
+    app: str, body: WorkflowSearchBody | None = None, query: SourceQuery | None = None
+) -> Listing[Workflow]:
     """Search workflows."""
     given = body or WorkflowSearchBody()
     return Listing(
@@ -44,6 +47,7 @@ def search_workflows(app: str, body: WorkflowSearchBody | None = None) -> Listin
         method="POST",
         path="/v2/orgs/{orgName}/apps/{appName}/workflows/search",
         names={"appName": app},
+        query=query or SourceQuery(),
         body=given,
         result=list[Workflow],
         repeatable=True,
@@ -80,13 +84,14 @@ def get_step_aggregates(app: str, body: StepAggregatesBody | None = None) -> Cal
     )
 
 
-def get_workflow(app: str, workflow_id: str) -> Call[Workflow]:
+def get_workflow(app: str, workflow_id: str, query: SourceQuery | None = None) -> Call[Workflow]:
     """Get workflow."""
     return Call(
         operation_id="getWorkflow",
         method="GET",
         path="/v2/orgs/{orgName}/apps/{appName}/workflows/{workflowId}",
         names={"appName": app, "workflowId": workflow_id},
+        query=query or SourceQuery(),
         result=Workflow,
     )
 
