@@ -100,3 +100,7 @@ class ExecutorReportedError(DispatchError):
 
 class UnsupportedMessageError(ExecutorReportedError):
     """The executor's SDK is too old to know the message."""
+
+
+class DeliveryError(ConductorError):
+    """A message to people did not get through. Never contains the address, which is a secret."""

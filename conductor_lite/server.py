@@ -25,13 +25,18 @@ from conductor_lite.errors import StartupError
 from conductor_lite.fleet.changes import Changes
 from conductor_lite.fleet.endpoint import ExecutorEndpoint
 from conductor_lite.fleet.fleet import Fleet
+from conductor_lite.notify import Notifier
 from conductor_lite.operations import Operations
 from conductor_lite.operations.context import Context
+from conductor_lite.policies.alert_delivery import AlertDelivery
+from conductor_lite.policies.alerts import AlertWatch
 from conductor_lite.policies.audit_retention import AuditRetention
 from conductor_lite.policies.orphans import OrphanSweep
+from conductor_lite.policies.retention import RetentionPolicy
 from conductor_lite.policies.runner import PolicyRunner
 from conductor_lite.policies.snapshots import Snapshots
 from conductor_lite.store.alerting_rules import AlertingRules
+from conductor_lite.store.alerts import Alerts
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.autoscaling import AutoscalingPolicies
@@ -39,7 +44,9 @@ from conductor_lite.store.database import Database
 from conductor_lite.store.executors import Executors
 from conductor_lite.store.folder import DataFolder
 from conductor_lite.store.keys import ApiKeys
+from conductor_lite.store.notification_targets import NotificationTargets
 from conductor_lite.store.organizations import Organizations
+from conductor_lite.store.retention import RetentionRuns
 from conductor_lite.store.roles import Roles
 from conductor_lite.store.snapshot_search import SnapshotSearch
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
@@ -76,11 +83,26 @@ class Conductor:
         changes = Changes()
         verifier = KeyVerifier(api_keys.by_id)
         self.fleet = Fleet(settings, applications, Executors(db), audit_log, changes, clock)
+        rules, alerts, targets = AlertingRules(db), Alerts(db), NotificationTargets(db)
+        retention_runs, notifier = RetentionRuns(db), Notifier()
+        self._retention = RetentionPolicy(self.fleet, applications, retention_runs, audit_log, changes, clock)
         # What the conductor does by itself on a clock, beside the fleet's own loops.
         self._policies = PolicyRunner(
             [
                 AuditRetention(organizations, audit_log, changes, clock),
                 OrphanSweep(self.fleet, applications, changes, clock),
+                AlertWatch(
+                    self.fleet,
+                    applications,
+                    rules,
+                    alerts,
+                    audit_log,
+                    changes,
+                    clock,
+                    lambda: self._policies.nudge(AlertDelivery.name),
+                ),
+                AlertDelivery(self.fleet, applications, alerts, targets, notifier, changes, clock),
+                self._retention,
                 Snapshots(self.fleet, applications, snapshots, clock),
             ],
             clock,
@@ -93,7 +115,12 @@ class Conductor:
                 keys=api_keys,
                 organizations=organizations,
                 roles=Roles(db),
-                alerting_rules=AlertingRules(db),
+                alerting_rules=rules,
+                alerts=alerts,
+                notification_targets=targets,
+                notifier=notifier,
+                retention_runs=retention_runs,
+                retention=self._retention,
                 autoscaling_policies=AutoscalingPolicies(db),
                 audit_log=audit_log,
                 snapshots=snapshots,
@@ -119,6 +146,7 @@ class Conductor:
         """End long-lived answers, say goodbye to the executors, write what is noted. May be called twice."""
         self.closing.set()
         await self._policies.stop()
+        await self._retention.stop()
         await self.fleet.stop()
 
     def health(self) -> dict[str, object]:

@@ -15,6 +15,7 @@ from conductor_lite.errors import (
     ConductorError,
     ConflictError,
     DeadlineExceededError,
+    DeliveryError,
     DispatchError,
     ExecutorReportedError,
     ForbiddenError,
@@ -54,6 +55,7 @@ _STATUSES: tuple[tuple[type[ConductorError], int], ...] = (
     (DeadlineExceededError, 504),
     (DispatchError, 502),
     (ProtocolError, 502),
+    (DeliveryError, 502),
     (ConductorError, 500),
 )
 

@@ -6,6 +6,7 @@ import msgspec
 
 from conductor_lite.api import (
     alerting,
+    alerts,
     applications,
     audit,
     autoscaling,
@@ -13,6 +14,7 @@ from conductor_lite.api import (
     metrics,
     organizations,
     queues,
+    retention,
     roles,
     schedules,
     tokens,
@@ -35,6 +37,8 @@ TABLE: tuple[AnyOperation, ...] = (
     *schedules.OPERATIONS,
     *metrics.OPERATIONS,
     *alerting.OPERATIONS,
+    *alerts.OPERATIONS,
+    *retention.OPERATIONS,
     *tokens.OPERATIONS,
     *roles.OPERATIONS,
     *organizations.OPERATIONS,

@@ -63,6 +63,7 @@ class Dispatch:
         application_version: str | None = None,
         executor_id: str | None = None,
         deadline_secs: float | None = None,
+        patience_secs: float | None = None,
         rather_not: Collection[str] = (),
     ) -> tuple[R, Executor]:
         """Ask one healthy executor; move on to the next when one fails to answer.
@@ -73,6 +74,7 @@ class Dispatch:
             application_version: ask only executors of this version.
             executor_id: ask only this executor.
             deadline_secs: the caller's own limit for everything together; None leaves it to each attempt's.
+            patience_secs: how long each executor may take, where that is not the usual.
             rather_not: executors to ask last, such as those that failed at this just now.
 
         Returns:
@@ -93,7 +95,7 @@ class Dispatch:
             if executor_id is None:
                 fleet.asked(executor)
             try:
-                return await self._attempt(executor, request, give_up_at), executor
+                return await self._attempt(executor, request, give_up_at, patience_secs), executor
             except (ConnectionLostError, UnansweredError) as error:
                 logger.info("%s", error)
                 failure = error
@@ -113,11 +115,17 @@ class Dispatch:
             ) from failure
         raise NoHealthyExecutorError(_nobody(name, application_version, executor_id))
 
-    async def _attempt(self, executor: Executor, request: Request[R], give_up_at: float | None) -> R:
+    async def _attempt(
+        self,
+        executor: Executor,
+        request: Request[R],
+        give_up_at: float | None,
+        patience_secs: float | None,
+    ) -> R:
         connection = executor.connection
         if connection is None:
             raise ConnectionLostError(f"Executor {executor.record.executor_id} left just now.", sent=False)
-        timeout_secs = self._request_timeout_secs
+        timeout_secs = self._request_timeout_secs if patience_secs is None else patience_secs
         if give_up_at is not None:
             timeout_secs = max(0.001, min(timeout_secs, give_up_at - self._clock.monotonic()))
         answers_before = connection.answers

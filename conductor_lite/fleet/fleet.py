@@ -185,6 +185,7 @@ class Fleet:
         application_version: str | None = None,
         executor_id: str | None = None,
         deadline_secs: float | None = None,
+        patience_secs: float | None = None,
     ) -> R:
         """Ask one healthy executor of an application; another one when it fails to answer.
 
@@ -204,6 +205,7 @@ class Fleet:
             application_version=application_version,
             executor_id=executor_id,
             deadline_secs=deadline_secs,
+            patience_secs=patience_secs,
         )
         raise_reported(reply, executor)
         return reply

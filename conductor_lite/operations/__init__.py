@@ -4,6 +4,7 @@ Every face (HTTP API, console, terminal) calls these, and nothing below them.
 """
 
 from conductor_lite.operations.alerting_rules import AlertingRules
+from conductor_lite.operations.alerts import Alerts
 from conductor_lite.operations.applications import Applications
 from conductor_lite.operations.audit import AuditLog
 from conductor_lite.operations.autoscaling import Autoscaling
@@ -12,9 +13,11 @@ from conductor_lite.operations.context import Context
 from conductor_lite.operations.executors import Executors
 from conductor_lite.operations.keys import ApiKeys
 from conductor_lite.operations.metrics import Metrics
+from conductor_lite.operations.notification_targets import NotificationTargets
 from conductor_lite.operations.organization import Organization
 from conductor_lite.operations.overview import Overviews
 from conductor_lite.operations.queues import Queues
+from conductor_lite.operations.retention import Retention
 from conductor_lite.operations.roles import Roles
 from conductor_lite.operations.schedules import Schedules
 from conductor_lite.operations.snapshots import Snapshots
@@ -39,6 +42,9 @@ class Operations:
         self.schedules = Schedules(context)
         self.versions = Versions(context)
         self.alerting_rules = AlertingRules(context)
+        self.alerts = Alerts(context)
+        self.notification_targets = NotificationTargets(context)
+        self.retention = Retention(context)
         self.autoscaling = Autoscaling(context)
         self.metrics = Metrics(context)
         self.organization = Organization(context)

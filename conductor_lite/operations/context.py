@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.keys import KeyVerifier
@@ -16,15 +16,19 @@ from conductor_lite.errors import (
 )
 from conductor_lite.fleet.changes import AUDIT, Changes
 from conductor_lite.fleet.fleet import Fleet
+from conductor_lite.notify import Notifier
 from conductor_lite.operations.deadline import remaining_secs
 from conductor_lite.protocol import Reply, Request
 from conductor_lite.store.alerting_rules import AlertingRules as AlertingRuleStore
+from conductor_lite.store.alerts import Alerts
 from conductor_lite.store.applications import Applications as ApplicationStore
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.autoscaling import AutoscalingPolicies
 from conductor_lite.store.keys import ApiKeys as ApiKeyStore
+from conductor_lite.store.notification_targets import NotificationTargets as NotificationTargetStore
 from conductor_lite.store.organizations import Organizations
 from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
+from conductor_lite.store.retention import RetentionRunRecord, RetentionRuns
 from conductor_lite.store.roles import Roles as RoleStore
 from conductor_lite.store.snapshot_search import SnapshotSearch
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
@@ -35,6 +39,13 @@ _WITHHELD = (
     "The executor reported an error. Its text may quote payloads, which are not shown in private mode; "
     "it stands in the application's own log."
 )
+
+
+class RetentionRunner(Protocol):
+    """What clears old workflows away, by itself and when it is asked to."""
+
+    async def run(self, application: ApplicationRecord) -> RetentionRunRecord:
+        """Clear one application now; see ``RetentionPolicy.run`` for what is raised."""
 
 
 class Context:
@@ -50,6 +61,11 @@ class Context:
         roles: RoleStore,
         alerting_rules: AlertingRuleStore,
         autoscaling_policies: AutoscalingPolicies,
+        alerts: Alerts,
+        notification_targets: NotificationTargetStore,
+        notifier: Notifier,
+        retention_runs: RetentionRuns,
+        retention: RetentionRunner,
         audit_log: AuditLog,
         snapshots: SnapshotStore,
         snapshot_search: SnapshotSearch,
@@ -65,6 +81,11 @@ class Context:
         self.roles = roles
         self.alerting_rules = alerting_rules
         self.autoscaling_policies = autoscaling_policies
+        self.alerts = alerts
+        self.notification_targets = notification_targets
+        self.notifier = notifier
+        self.retention_runs = retention_runs
+        self.retention = retention
         self.audit_log = audit_log
         self.snapshots = snapshots
         self.snapshot_search = snapshot_search

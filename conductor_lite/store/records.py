@@ -150,13 +150,74 @@ class UnresponsiveApplication(msgspec.Struct, frozen=True, kw_only=True, forbid_
     """An alerting rule that fires when an application has no executor that answers."""
 
 
-RuleMetadata: TypeAlias = WorkflowFailure | SlowQueue | UnresponsiveApplication
+class StrandedVersion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An alerting rule that fires when work waits for an executor of a version that nobody runs."""
 
-#: What each type of alerting rule is told by; the types' names are those of the API and of the handlers.
+    #: The application version; ``*`` stands for all.
+    application_version: _Name = "*"
+
+
+class RecoveryFlapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An alerting rule that fires when an application's executors have been recovered too often."""
+
+    #: How many recoveries it takes.
+    threshold: _Positive
+    #: Length of the period, in seconds.
+    period_secs: _Positive
+
+
+class ExecutorLost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An alerting rule that fires when executors were declared dead."""
+
+    #: How many it takes.
+    threshold: _Positive = 1
+    #: For how long a loss counts, in seconds; one whose work is not recovered yet counts however old.
+    period_secs: _Positive = 300
+
+
+class SlowWorkflow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An alerting rule that fires when a workflow runs for too long, not counting its wait in a queue."""
+
+    #: Workflows of which name are watched; ``*`` watches all.
+    workflow_name: _Name = "*"
+    #: How long is too long, in seconds.
+    threshold_secs: _Positive
+
+
+class ScheduleMissed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An alerting rule that fires when a schedule did not run although it was due."""
+
+    #: The schedule; ``*`` stands for all.
+    schedule_name: _Name = "*"
+    #: How late a run may be, in seconds.
+    grace_secs: _Positive = 60
+
+
+RuleMetadata: TypeAlias = (
+    WorkflowFailure
+    | SlowQueue
+    | UnresponsiveApplication
+    | StrandedVersion
+    | RecoveryFlapping
+    | ExecutorLost
+    | SlowWorkflow
+    | ScheduleMissed
+)
+
+#: What each type of alerting rule is told by; the types' names are those of the API and of the handlers. The
+#: first three are published, the others our own.
 RULE_TYPES: Mapping[str, type[RuleMetadata]] = {
-    "WorkflowFailure": WorkflowFailure,
-    "SlowQueue": SlowQueue,
-    "UnresponsiveApplication": UnresponsiveApplication,
+    kind.__name__: kind
+    for kind in (
+        WorkflowFailure,
+        SlowQueue,
+        UnresponsiveApplication,
+        StrandedVersion,
+        RecoveryFlapping,
+        ExecutorLost,
+        SlowWorkflow,
+        ScheduleMissed,
+    )
 }
 
 

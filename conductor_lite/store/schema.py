@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 # Imported so that `metadata` knows those tables, whoever asks it.
+from conductor_lite.store import alert_schema as alert_schema
 from conductor_lite.store import metric_schema as metric_schema
 from conductor_lite.store import snapshot_schema as snapshot_schema
 from conductor_lite.store.columns import EpochMs as EpochMs
@@ -30,7 +31,7 @@ from conductor_lite.store.records import AutoscalingPolicy
 
 #: Every revision that this version can open or bring forward, oldest first. Kept here, next to the tables, so
 #: that opening an up-to-date database need not import Alembic.
-KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005")
+KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0006")
 
 #: The revision that the tables below describe.
 HEAD_REVISION = KNOWN_REVISIONS[-1]

@@ -15,8 +15,31 @@ DOCUMENT = build_document(TABLE)
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
 #: Operations newer than the published description.
-ADDED_OPERATIONS = {"getAutoscaleVersion", "renameToken", "restartWorkflow", "rewindWorkflow"}
-ADDED_SCHEMAS = {"RenameTokenInputBody", "RestartWorkflowOutputBody", "RewindWorkflowInputBody"}
+ADDED_OPERATIONS = {
+    "createNotificationTarget",
+    "deleteNotificationTarget",
+    "getAutoscaleVersion",
+    "listAlerts",
+    "listNotificationTargets",
+    "listRetentionRuns",
+    "previewRetention",
+    "renameToken",
+    "restartWorkflow",
+    "rewindWorkflow",
+    "runRetention",
+    "testNotificationTarget",
+}
+ADDED_SCHEMAS = {
+    "Alert",
+    "AlertDelivery",
+    "CreateNotificationTargetInputBody",
+    "NotificationTarget",
+    "RenameTokenInputBody",
+    "RestartWorkflowOutputBody",
+    "RetentionPreview",
+    "RetentionRun",
+    "RewindWorkflowInputBody",
+}
 
 #: Published as for those only who log in; here they are of use to everyone.
 SERVED_WITHOUT_LOGIN = {
@@ -31,6 +54,11 @@ SERVED_WITHOUT_LOGIN = {
 }
 #: An application without a policy is answered with an empty list, never null.
 DIFFERENT_ANSWERS = {"getAutoscale": "[QueueAutoscale]"}
+
+_RULE_TYPES = (
+    "ExecutorLost|RecoveryFlapping|ScheduleMissed|SlowQueue|SlowWorkflow|StrandedVersion"
+    "|UnresponsiveApplication|WorkflowFailure"
+)
 
 #: Parameters that we add.
 _SOURCE = "query source?: auto|executor|snapshot"
@@ -47,6 +75,13 @@ DIFFERENT_PROPERTIES: dict[str, dict[str, str | None]] = {
         "priority": "integer|null",
         "updatedAt": "date-time|null",
         "wasForkedFrom": "boolean|null",
+    },
+    # Types of rules and targets of our own stand beside the published ones.
+    "AlertingRule": {"ruleType": _RULE_TYPES},
+    "CreateAlertInputBody": {"ruleType": _RULE_TYPES},
+    "AuditTarget": {
+        "type": "alerting_rule|application|domain_claim|notification_target|organization|role|schedule|token"
+        "|user|workflow"
     },
     # The conductor itself acts too.
     "AuditSubject": {"type": "api_key|system|user"},

@@ -9,14 +9,30 @@ from conductor_lite.api.fields import Int32, Timestamp
 # The operation checks what is asked for, and audits what it refuses; here it is only told to readers.
 RuleType: TypeAlias = Annotated[
     str,
-    msgspec.Meta(extra_json_schema={"enum": ["WorkflowFailure", "SlowQueue", "UnresponsiveApplication"]}),
+    msgspec.Meta(
+        extra_json_schema={
+            "enum": [
+                "WorkflowFailure",
+                "SlowQueue",
+                "UnresponsiveApplication",
+                "StrandedVersion",
+                "RecoveryFlapping",
+                "ExecutorLost",
+                "SlowWorkflow",
+                "ScheduleMissed",
+            ]
+        }
+    ),
 ]
 _MinInterval: TypeAlias = Annotated[int, msgspec.Meta(extra_json_schema={"format": "int32", "minimum": 0})]
 _RuleMetadata: TypeAlias = Annotated[
     Any,
     msgspec.Meta(
         description="WorkflowFailure: workflow_name (or *), threshold, period_secs. "
-        "SlowQueue: queue_name (or *), threshold_secs. UnresponsiveApplication: nothing."
+        "SlowQueue: queue_name (or *), threshold_secs. UnresponsiveApplication: nothing. "
+        "StrandedVersion: application_version (or *). RecoveryFlapping: threshold, period_secs. "
+        "ExecutorLost: threshold, period_secs. SlowWorkflow: workflow_name (or *), threshold_secs. "
+        "ScheduleMissed: schedule_name (or *), grace_secs."
     ),
 ]
 

@@ -25,6 +25,7 @@ _TargetType: TypeAlias = Annotated[
                 "workflow",
                 "schedule",
                 "alerting_rule",
+                "notification_target",
                 "domain_claim",
             ]
         }

@@ -14,6 +14,13 @@ from conductor_lite.client.calls.access import (
     list_tokens,
     rename_token,
 )
+from conductor_lite.client.calls.alerts import (
+    create_notification_target,
+    delete_notification_target,
+    list_alerts,
+    list_notification_targets,
+    test_notification_target,
+)
 from conductor_lite.client.calls.applications import (
     delete_app,
     get_app,
@@ -59,6 +66,11 @@ from conductor_lite.client.calls.organizations import (
     request_domain_claim,
     update_org,
 )
+from conductor_lite.client.calls.retention import (
+    list_retention_runs,
+    preview_retention,
+    run_retention,
+)
 from conductor_lite.client.calls.workflow_actions import (
     bulk_cancel_workflows,
     bulk_delete_workflows,
@@ -93,11 +105,13 @@ __all__ = [
     "bulk_resume_workflows",
     "cancel_workflow",
     "create_alerting_rule",
+    "create_notification_target",
     "create_role",
     "create_token",
     "delete_alerting_rule",
     "delete_app",
     "delete_autoscaling_policy",
+    "delete_notification_target",
     "delete_role",
     "delete_token",
     "delete_workflow",
@@ -119,6 +133,7 @@ __all__ = [
     "import_workflow",
     "join_org",
     "list_alerting_rules",
+    "list_alerts",
     "list_app_versions",
     "list_apps",
     "list_audit_logs",
@@ -126,8 +141,10 @@ __all__ = [
     "list_executors",
     "list_members",
     "list_metrics",
+    "list_notification_targets",
     "list_permissions",
     "list_queues",
+    "list_retention_runs",
     "list_roles",
     "list_schedules",
     "list_tokens",
@@ -137,6 +154,7 @@ __all__ = [
     "list_workflow_streams",
     "list_workflows",
     "pause_schedule",
+    "preview_retention",
     "register_app",
     "register_user",
     "release_domain_claim",
@@ -147,9 +165,11 @@ __all__ = [
     "resume_schedule",
     "resume_workflow",
     "rewind_workflow",
+    "run_retention",
     "search_workflows",
     "set_autoscaling_policy",
     "set_latest_app_version",
+    "test_notification_target",
     "trigger_schedule",
     "update_app",
     "update_org",

@@ -1,0 +1,132 @@
+"""Retention: run it now, list its runs, and look beforehand at what would go."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from conductor_lite.auth.actor import Actor
+from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
+from conductor_lite.errors import DeadlineExceededError
+from conductor_lite.operations.context import Context
+from conductor_lite.operations.deadline import remaining_secs
+from conductor_lite.operations.window import require_sane_window
+from conductor_lite.protocol import GetWorkflowAggregates, WorkflowAggregatesBody
+from conductor_lite.store.records import ApplicationRecord
+from conductor_lite.store.retention import RetentionRunRecord
+
+__all__ = ["Retention", "RetentionPreview", "RetentionRunRecord"]
+
+#: Seconds that whoever asks for a run waits for its end; it goes on after that.
+WAIT_SECS = 60.0
+
+_GOING = ["PENDING", "ENQUEUED", "DELAYED"]
+_ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+
+
+class RetentionPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run would do now, by the counts of one executor. The first two may mean the same workflows."""
+
+    #: Ended workflows that are too old; None when age does not matter.
+    too_old_count: int | None
+    #: About how many of the oldest are beyond the number to keep, those that go on included; None when any
+    #: number is kept.
+    too_many_count: int | None
+    #: Workflows that go on for too long and would be cancelled; None when they may.
+    timed_out_count: int | None
+    #: All workflows.
+    total_count: int
+
+
+class Retention:
+    """Operations on retention."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def run(self, actor: Actor, application_name: str) -> RetentionRunRecord:
+        """Clear old workflows of an application away, now, by its settings.
+
+        Raises:
+            ForbiddenError: application.write is missing.
+            NotFoundError: no such application within reach.
+            InvalidError: retention is off.
+            ConflictError: a run is under way.
+            NoHealthyExecutorError: no executor is there to ask.
+            DeadlineExceededError: it takes long and goes on; its end will be among the runs.
+        """
+        context = self._context
+        async with context.audited(
+            actor, "application.retention", "application", application_name
+        ) as details:
+            actor.require(APPLICATION_WRITE)
+            application = await context.application(actor, application_name)
+            wait_secs = min(WAIT_SECS, remaining_secs() or WAIT_SECS)
+            try:
+                async with asyncio.timeout(wait_secs):
+                    run = await context.retention.run(application)
+            except TimeoutError:
+                raise DeadlineExceededError(
+                    f"The run was begun and has not ended within {wait_secs:g} s. It goes on; look at the "
+                    "runs later."
+                ) from None
+            details.update(status=run.status, executor_id=run.executor_id, duration_ms=run.duration_ms)
+            if run.error is not None:
+                details["executor_error"] = run.error
+        return run
+
+    async def list(
+        self, actor: Actor, application_name: str, *, limit: int = 100, offset: int = 0
+    ) -> list[RetentionRunRecord]:
+        """List an application's runs, newest first; the latest thousand are kept.
+
+        Raises:
+            ForbiddenError: application.read is missing.
+            NotFoundError: no such application within reach.
+            InvalidError: ``limit`` or ``offset`` is out of its bounds.
+        """
+        actor.require(APPLICATION_READ)
+        application = await self._context.application(actor, application_name)
+        require_sane_window(limit, offset)
+        return await self._context.retention_runs.list(application.id, limit=limit, offset=offset)
+
+    async def preview(self, actor: Actor, application_name: str) -> RetentionPreview:
+        """Count what a run would do now, changing nothing.
+
+        Raises:
+            ForbiddenError: application.read is missing.
+            NotFoundError: no such application within reach.
+            UnsupportedMessageError: the application's SDK is too old to count.
+            DispatchError: no executor answered.
+        """
+        actor.require(APPLICATION_READ)
+        application = await self._context.application(actor, application_name)
+        now_ms = round(self._context.now().timestamp() * 1_000)
+        age_ms, timeout_ms = application.gc_time_threshold_ms, application.global_timeout_ms
+        total = await self._count(application, None, None)
+        rows = application.gc_rows_threshold
+        return RetentionPreview(
+            total_count=total,
+            too_old_count=None if age_ms is None else await self._count(application, _ENDED, now_ms - age_ms),
+            too_many_count=None if rows is None else max(0, total - max(1, rows)),
+            timed_out_count=(
+                None if timeout_ms is None else await self._count(application, _GOING, now_ms - timeout_ms)
+            ),
+        )
+
+    async def _count(
+        self, application: ApplicationRecord, statuses: Sequence[str] | None, made_before_epoch_ms: int | None
+    ) -> int:
+        end_time = None
+        if made_before_epoch_ms is not None:
+            end_time = datetime.fromtimestamp(max(0, made_before_epoch_ms) / 1_000, UTC).isoformat()
+        body = WorkflowAggregatesBody(
+            group_by_status=True,
+            select_count=True,
+            status=None if statuses is None else [*statuses],
+            end_time=end_time,
+            application_name=[application.name],
+        )
+        reply = await self._context.ask(application, GetWorkflowAggregates(body=body))
+        return sum(aggregate.count or 0 for aggregate in reply.aggregates)

@@ -1,0 +1,112 @@
+"""Which schedules are overdue: cron arithmetic in their time zones. No clock and no I/O."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+from conductor_lite.policies.alert_evaluation import MissedRun
+from conductor_lite.protocol import ScheduleRecord
+
+_ACTIVE = "ACTIVE"
+#: How far a shift of the clocks may be away from a due time for SDKs to disagree about it.
+_AROUND_A_SHIFT = timedelta(hours=3)
+#: By how much they may disagree then.
+_SHIFT = timedelta(hours=1)
+
+#: What makes a schedule another one, although its name is the same.
+ScheduleKey = tuple[str, str, str | None]
+
+
+def key(schedule: ScheduleRecord) -> ScheduleKey:
+    """Identifies a schedule together with its times."""
+    return schedule.schedule_name, schedule.cron, schedule.cron_timezone
+
+
+class ScheduleWatch:
+    """Remembers since when each schedule of an application is known to be active.
+
+    What fell due before that, while it was paused or the conductor away, is nobody's miss.
+    """
+
+    def __init__(self) -> None:
+        self._active_since: dict[ScheduleKey, datetime] = {}
+
+    def look(
+        self, schedules: Sequence[ScheduleRecord], now: datetime
+    ) -> Mapping[ScheduleKey, tuple[ScheduleRecord, datetime]]:
+        """Take over what is there now.
+
+        Returns:
+            The active schedules, each with the time after which its runs are counted.
+        """
+        active = {key(schedule): schedule for schedule in schedules if schedule.status in (_ACTIVE, None)}
+        self._active_since = {
+            # A time yet to come: the calendar was set back.
+            name: min(self._active_since.get(name, now), now)
+            for name in active
+        }
+        return {name: (schedule, self._active_since[name]) for name, schedule in active.items()}
+
+
+def missed_run(
+    schedule: ScheduleRecord, active_since: datetime, grace_secs: int, now: datetime
+) -> MissedRun | None:
+    """The earliest run that is overdue, if any.
+
+    Args:
+        schedule: an active schedule.
+        active_since: runs due up to then do not count.
+        grace_secs: how late a run may be.
+        now: the time of day.
+    """
+    last = _moment(schedule.last_fired_at)
+    after = active_since if last is None else max(last, active_since)
+    due_at = next_due(schedule.cron, schedule.cron_timezone, after)
+    if due_at is None:
+        return None
+    grace = timedelta(seconds=grace_secs)
+    if _near_shift(due_at):
+        grace += _SHIFT
+    return MissedRun(schedule_name=schedule.schedule_name, due_at=due_at) if now > due_at + grace else None
+
+
+def next_due(cron: str, timezone: str | None, after: datetime) -> datetime | None:
+    """The first time after ``after`` that a cron expression names, in its own zone.
+
+    Args:
+        cron: five fields, or six with seconds first.
+        timezone: IANA name; None is UTC.
+        after: an aware time.
+
+    Returns:
+        None when the expression or the zone is not understood here, or never comes.
+    """
+    # Imported here, for few servers have a rule that needs it.
+    from cronsim import CronSim, CronSimError
+
+    try:
+        zone: tzinfo = ZoneInfo(timezone) if timezone else UTC
+        return next(CronSim(cron, after.astimezone(zone)), None)
+    except (CronSimError, ValueError, OSError, KeyError):
+        # SDKs allow more forms than ours; one that is not understood cannot be watched.
+        return None
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _near_shift(moment: datetime) -> bool:
+    # Through UTC: sums of times in one zone are those on its wall clocks.
+    instant, zone = moment.astimezone(UTC), moment.tzinfo
+    offsets = {
+        (instant + distance).astimezone(zone).utcoffset()
+        for distance in (-_AROUND_A_SHIFT, timedelta(), _AROUND_A_SHIFT)
+    }
+    return len(offsets) > 1
