@@ -26,9 +26,10 @@ FIGURES = {
     "lag_storm",
     "lag_deaths",
     "lag_listing",
+    "search",
 }
 #: Those for which issue and design name an aim.
-JUDGED = {"start_used_folder", "start_new_folder", "memory_per_executor", "round_trips", "recovery"}
+JUDGED = {"start_used_folder", "start_new_folder", "memory_per_executor", "round_trips", "recovery", "search"}
 
 
 @pytest.fixture(scope="module")

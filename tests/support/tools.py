@@ -106,8 +106,8 @@ def require(tool: str) -> str:
 
     Args:
         tool: ``chromium``, ``dbos``, ``node`` (20, with npm), ``go`` (1.25), ``java`` (JDK 17, with Maven),
-            ``postgres``, ``openapi-python-client``; or ``clean-clone`` and ``sdks`` for tests that install from
-            a network, which run only where they are asked for by name in ``CONDUCTOR_TESTS_REQUIRE``.
+            ``postgres``, ``openapi-python-client``; or ``clean-clone`` and ``sdks`` for tests that install
+            from a network, which run only where they are asked for by name in ``CONDUCTOR_TESTS_REQUIRE``.
     """
     found = _FINDERS[tool]()
     if found is not None:
