@@ -18,6 +18,12 @@ from conductor_lite.store import files, swap
 from conductor_lite.store.failures import translated
 from conductor_lite.store.schema import HEAD_REVISION, KNOWN_REVISIONS
 
+#: What SQLite says when a journal or a log has to be worked off before anything can be read.
+_NEEDS_WRITING = (
+    sqlite3.SQLITE_READONLY_ROLLBACK,
+    sqlite3.SQLITE_READONLY_RECOVERY,
+    sqlite3.SQLITE_READONLY_CANTINIT,
+)
 _MAGIC = b"SQLite format 3\x00"
 _LAST_OPENED_BY = "last_opened_by"
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -61,7 +67,7 @@ def prepare(path: Path, *, busy_timeout_secs: float) -> None:
 
 
 def inspect(path: Path) -> FileState:
-    """Read what a file says about itself without changing a byte of it.
+    """Read what a file says about itself; nothing is changed, but for what a killed process left half-done.
 
     Raises:
         StartupError: it cannot be read, or is no database of ours.
@@ -86,7 +92,17 @@ def inspect(path: Path) -> FileState:
             f"{path} is not a SQLite database. Move the file away, choose another data folder, "
             "or restore a backup with `conductor-lite restore FILE.zip`."
         )
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+    try:
+        return _read_state_of(path, "ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode not in _NEEDS_WRITING:
+            raise
+        # A process that was killed left a half-done transaction, which only a writer can take back.
+        return _read_state_of(path, "rw")
+
+
+def _read_state_of(path: Path, mode: str) -> FileState:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)) as connection:
         return read_state(connection)
 
 

@@ -128,3 +128,35 @@ def test_killed_at_random_while_making_the_database_the_next_start_makes_it(
         process.kill()
         process.wait()
         asyncio.run(reopen(folder))
+
+
+def test_killed_with_a_hot_rollback_journal_the_next_start_takes_the_transaction_back(
+    tmp_path: Path, child: Children
+) -> None:
+    folder = tmp_path / "data"
+
+    async def names() -> list[str]:
+        db = await Database.open(folder)
+        found = [application.name for application in await Applications(db).list("local")]
+        await db.close()
+        return found
+
+    assert asyncio.run(names()) == []
+    # As in the instant before a new database is switched to WAL: pages are in the file, what they were before
+    # is in a journal.
+    process = child(
+        "import os, signal, sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[2], isolation_level=None)\n"
+        "connection.execute('PRAGMA journal_mode = DELETE')\n"
+        "connection.execute('PRAGMA cache_size = 1')\n"
+        "connection.execute('BEGIN')\n"
+        "for number in range(2000):\n"
+        "    connection.execute('INSERT INTO applications (id, organization_id, name, created_at,'\n"
+        "        ' updated_at, executor_timeout_secs, private_mode) VALUES (?, ?, ?, 1, 1, 60, 0)',\n"
+        "        (str(number), 'local', f'half-done-{number}'))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n",
+        folder / "conductor.db",
+    )
+    assert process.wait(timeout=30) == -signal.SIGKILL
+    assert (folder / "conductor.db-journal").stat().st_size > 0
+    assert asyncio.run(names()) == []
