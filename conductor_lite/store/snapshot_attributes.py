@@ -38,7 +38,9 @@ def facts_of(document: str | None) -> frozenset[int]:
     for path, value in _walk((), attributes):
         if len(facts) == MAX_FACTS:
             break
-        facts.add(_number(path, value))
+        # That it is an object is no news.
+        if path:
+            facts.add(_number(path, value))
     return frozenset(facts)
 
 

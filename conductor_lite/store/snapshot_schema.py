@@ -52,6 +52,18 @@ def _by_rare(column: str) -> Index:
     return _index("source", column, "created_at_epoch_ms", name=column, where=f"{column} IS NOT NULL")
 
 
+def _by_class(kind: str) -> Index:
+    column = f"{kind}_class"
+    return _index(
+        "source",
+        column,
+        "created_at_epoch_ms",
+        f"{kind}_at_epoch_ms",
+        name=column,
+        where=f"{column} IS NOT NULL",
+    )
+
+
 #: Metadata of workflows as executors told it: never inputs, outputs or errors. Times are theirs, too.
 workflow_snapshots = Table(
     "workflow_snapshots",
@@ -84,14 +96,18 @@ workflow_snapshots = Table(
     Column("dequeued_at_epoch_ms", BigInteger),
     Column("delay_until_epoch_ms", BigInteger),
     Column("completed_at_epoch_ms", BigInteger),
+    # How long after creation that was, as `duration_class` tells it.
+    Column("completed_class", Integer),
+    Column("dequeued_class", Integer),
     Column("attributes", Text),
     Column("schedule_name", String),
     Column("application_name", String),
     UniqueConstraint("source", "workflow_id"),
     _index("source", "created_at_epoch_ms"),
-    _by("status"),
+    # The two that most searches name, together with what is often asked for besides.
+    _index("source", "status", "created_at_epoch_ms", "workflow_name", "queue_name", name="status"),
     _by("finished"),
-    _by("workflow_name"),
+    _index("source", "workflow_name", "created_at_epoch_ms", "status", "queue_name", name="workflow_name"),
     _by("application_version"),
     _by("executor_id"),
     _by("was_forked_from"),
@@ -102,6 +118,8 @@ workflow_snapshots = Table(
     _by_rare("parent_workflow_id"),
     _by_rare("completed_at_epoch_ms"),
     _by_rare("dequeued_at_epoch_ms"),
+    _by_class("completed"),
+    _by_class("dequeued"),
     _index("source", "created_at_epoch_ms", name="has_parent", where="parent_workflow_id IS NOT NULL"),
     _index("source", "created_at_epoch_ms", name="has_no_parent", where="parent_workflow_id IS NULL"),
 )

@@ -13,6 +13,7 @@ from sqlalchemy import false as no
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.database import Database
+from conductor_lite.store.snapshot_classes import ALL_CLASSES, created_within
 from conductor_lite.store.snapshot_records import Place, SnapshotFilters, WorkflowSnapshot
 from conductor_lite.store.snapshot_schema import workflow_snapshot_attributes, workflow_snapshots
 from conductor_lite.store.snapshots import COLUMNS, place, snapshot
@@ -23,8 +24,6 @@ FEW = 5_000
 MANY = 50_000
 #: Values of one filter that are followed side by side, each in order.
 SIDE_BY_SIDE = 32
-#: Part of all that has ended within a stretch of time from which on it is quicker to look through everything.
-LARGE_PART = 0.25
 
 _ONE_OF = (
     "workflow_name",
@@ -51,8 +50,8 @@ class _Filter:
         leads: alternatives that do not overlap; each can be followed through an index. None: it never leads.
         held: the same as one condition on a row.
         ordered: whether each alternative is found in the order of creation.
+        side_by_side: other alternatives, each found in that order, where the first are not.
         of_facts: whether the alternatives speak of facts instead of workflows.
-        span: the column and its bounds, when it is a stretch of time.
     """
 
     def __init__(
@@ -61,13 +60,13 @@ class _Filter:
         held: _Condition,
         *,
         ordered: bool,
+        side_by_side: Sequence[_Condition] = (),
         of_facts: bool = False,
-        span: tuple[ColumnElement[int], int | None, int | None] | None = None,
     ) -> None:
         self.leads = leads
         self.held = held
         self.ordered = ordered
-        self.span = span
+        self.side_by_side = side_by_side or (leads if ordered else ())
         columns = _facts if of_facts else _table
         self.source = columns.source
         self.created = columns.created_at_epoch_ms
@@ -160,15 +159,12 @@ async def _keys(connection: AsyncConnection, window: _Window, parts: list[_Filte
     found = await _counts(connection, window, able, FEW)
     if found and (fewest := min(found)) <= FEW:
         return _gathered(window, parts, able[found.index(fewest)])
-    ordered = [part for part in able if part.ordered]
+    ordered = [part for part in able if part.side_by_side]
     if len(ordered) > 1:
         found = await _counts(connection, window, ordered, MANY)
         return _followed(window, parts, ordered[found.index(min(found))])
     if ordered:
         return _followed(window, parts, ordered[0])
-    for part in able:
-        if part.span is not None and await _share(connection, window, part.span) < LARGE_PART:
-            return _gathered(window, parts, part)
     return _followed(window, parts, _Filter([true()], true(), ordered=True))
 
 
@@ -191,7 +187,7 @@ def _followed(window: _Window, parts: list[_Filter], lead: _Filter) -> Select[An
         .where(lead.source == window.number, alternative, *window.within(lead.created, lead.id))
         .where(*_rest(parts, lead))
         .order_by(*order)
-        for alternative in lead.leads
+        for alternative in lead.side_by_side
     ]
     if len(alternatives) == 1:
         return alternatives[0]
@@ -228,23 +224,6 @@ async def _counts(
     return list((await connection.execute(select(*counts))).one())
 
 
-async def _share(
-    connection: AsyncConnection, window: _Window, span: tuple[ColumnElement[int], int | None, int | None]
-) -> float:
-    """About which part of all times in that column lies within the stretch, were they spread evenly."""
-    column, first, last = span
-    ends = [
-        select(end(column)).where(_table.source == window.number, column.is_not(None)).scalar_subquery()
-        for end in (func.min, func.max)
-    ]
-    low, high = (await connection.execute(select(*ends))).one()
-    if low is None:
-        return 0.0
-    begin = low if first is None else max(low, first)
-    end = high if last is None else min(high, last)
-    return float(max(0, end - begin) / max(1, high - low))
-
-
 def _parts(number: int, filters: SnapshotFilters) -> Iterator[_Filter]:
     for name in _ONE_OF:
         values = tuple(dict.fromkeys(getattr(filters, name)))
@@ -274,13 +253,31 @@ def _parts(number: int, filters: SnapshotFilters) -> Iterator[_Filter]:
             facts.snapshot_id == _table.id,
         )
         yield _Filter([_facts.fact == fact], has_fact, ordered=True, of_facts=True)
-    for column, bounds in (
-        (_table.completed_at_epoch_ms, filters.completed),
-        (_table.dequeued_at_epoch_ms, filters.dequeued),
+    for column, classes, bounds in (
+        (_table.completed_at_epoch_ms, _table.completed_class, filters.completed),
+        (_table.dequeued_at_epoch_ms, _table.dequeued_class, filters.dequeued),
     ):
         if bounds != (None, None):
-            held = and_(*_between(_bare(column), *bounds))
-            yield _Filter([and_(*_between(column, *bounds))], held, ordered=False, span=(column, *bounds))
+            yield _Filter(
+                [and_(*_between(column, *bounds))],
+                and_(*_between(_bare(column), *bounds)),
+                ordered=False,
+                side_by_side=_by_class(column, classes, bounds),
+            )
+
+
+def _by_class(
+    column: ColumnElement[int], classes: ColumnElement[int], bounds: tuple[int | None, int | None]
+) -> list[_Condition]:
+    created = _table.created_at_epoch_ms
+    return [
+        and_(
+            classes == number,
+            *_between(created, *created_within(number, *bounds)),
+            *_between(_bare(column), *bounds),
+        )
+        for number in ALL_CLASSES
+    ]
 
 
 def _flags(filters: SnapshotFilters) -> Iterator[_Filter]:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Row, Select, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +17,7 @@ from conductor_lite.errors import NotFoundError
 from conductor_lite.store.database import Database
 from conductor_lite.store.dialect import insert
 from conductor_lite.store.snapshot_attributes import facts_of
+from conductor_lite.store.snapshot_classes import duration_class
 from conductor_lite.store.snapshot_records import (
     Place,
     SnapshotProgress,
@@ -30,7 +31,7 @@ from conductor_lite.store.snapshot_schema import (
 )
 
 #: Rows written or removed in one transaction: it shall never keep another writer waiting for long.
-BATCH_SIZE = 200
+BATCH_SIZE = 100
 #: Ids looked up in one statement.
 LOOKUP_SIZE = 1_000
 
@@ -145,7 +146,7 @@ class Snapshots:
         for batch in _chunks(snapshots, BATCH_SIZE):
             # Worked out before anyone has to wait.
             facts = {item.workflow_id: facts_of(item.attributes) for item in batch if item.attributes}
-            rows = [{"source": number, **dict(zip(_FIELDS, _values(item), strict=True))} for item in batch]
+            rows = [_row(number, item) for item in batch]
             async with self._db.write() as connection:
                 await _upsert(connection, rows)
                 await _rewrite_facts(connection, number, batch, facts)
@@ -260,9 +261,21 @@ def place(row: Row[Any]) -> Place:
     return Place(created_at_epoch_ms=row.created_at_epoch_ms, number=row.id)
 
 
+def _row(number: int, item: WorkflowSnapshot) -> dict[str, Any]:
+    created = item.created_at_epoch_ms
+    return {
+        "source": number,
+        "completed_class": duration_class(created, item.completed_at_epoch_ms),
+        "dequeued_class": duration_class(created, item.dequeued_at_epoch_ms),
+        **dict(zip(_FIELDS, _values(item), strict=True)),
+    }
+
+
 async def _upsert(connection: AsyncConnection, rows: list[dict[str, Any]]) -> None:
     statement = insert(connection, workflow_snapshots)
-    overwritten = {name: statement.excluded[name] for name in _FIELDS if name != "workflow_id"}
+    overwritten = {
+        name: statement.excluded[name] for name in rows[0] if name not in ("source", "workflow_id")
+    }
     await connection.execute(
         statement.on_conflict_do_update(index_elements=["source", "workflow_id"], set_=overwritten), rows
     )
@@ -282,10 +295,7 @@ async def _rewrite_facts(
         table.source == number, table.workflow_id.in_(list(facts))
     )
     rows = list(await connection.execute(query))
-    await connection.execute(
-        delete(attributes).where(attributes.c.snapshot_id == bindparam("gone")),
-        [{"gone": row.id} for row in rows],
-    )
+    await connection.execute(delete(attributes).where(attributes.c.snapshot_id.in_([row.id for row in rows])))
     new = [
         {
             "source": number,

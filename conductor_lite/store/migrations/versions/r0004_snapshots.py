@@ -79,6 +79,8 @@ def _snapshots() -> None:
         sa.Column("dequeued_at_epoch_ms", sa.BigInteger),
         sa.Column("delay_until_epoch_ms", sa.BigInteger),
         sa.Column("completed_at_epoch_ms", sa.BigInteger),
+        sa.Column("completed_class", sa.Integer),
+        sa.Column("dequeued_class", sa.Integer),
         sa.Column("attributes", sa.Text),
         sa.Column("schedule_name", sa.String),
         sa.Column("application_name", sa.String),
@@ -101,10 +103,10 @@ def _indexes() -> None:
 
     created = "created_at_epoch_ms"
     index(created, "source", created)
+    index("status", "source", "status", created, "workflow_name", "queue_name")
+    index("workflow_name", "source", "workflow_name", created, "status", "queue_name")
     for column in (
-        "status",
         "finished",
-        "workflow_name",
         "application_version",
         "executor_id",
         "was_forked_from",
@@ -120,6 +122,9 @@ def _indexes() -> None:
         "dequeued_at_epoch_ms",
     ):
         index(column, "source", column, created, where=f"{column} IS NOT NULL")
+    for kind in ("completed", "dequeued"):
+        column = f"{kind}_class"
+        index(column, "source", column, created, f"{kind}_at_epoch_ms", where=f"{column} IS NOT NULL")
     index("has_parent", "source", created, where="parent_workflow_id IS NOT NULL")
     index("has_no_parent", "source", created, where="parent_workflow_id IS NULL")
 
