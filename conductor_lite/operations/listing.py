@@ -52,6 +52,8 @@ async def fetch_pages(
                 # Full pages after the first: the few still wanted might all be such as were pushed there.
                 limit = page_size
                 coming = asyncio.ensure_future(fetch(limit, offset))
+                # Let it be asked before this page is worked on.
+                await asyncio.sleep(0)
             if fresh or is_first:
                 yield fresh
             is_first = False
