@@ -25,12 +25,14 @@ from conductor_lite.errors import StartupError
 from conductor_lite.fleet.changes import Changes
 from conductor_lite.fleet.endpoint import ExecutorEndpoint
 from conductor_lite.fleet.fleet import Fleet
+from conductor_lite.fleet.measurer import Measurer
 from conductor_lite.notify import Notifier
 from conductor_lite.operations import Operations
 from conductor_lite.operations.context import Context
 from conductor_lite.policies.alert_delivery import AlertDelivery
 from conductor_lite.policies.alerts import AlertWatch
 from conductor_lite.policies.audit_retention import AuditRetention
+from conductor_lite.policies.metrics import MetricCollection
 from conductor_lite.policies.orphans import OrphanSweep
 from conductor_lite.policies.retention import RetentionPolicy
 from conductor_lite.policies.runner import PolicyRunner
@@ -44,12 +46,15 @@ from conductor_lite.store.database import Database
 from conductor_lite.store.executors import Executors
 from conductor_lite.store.folder import DataFolder
 from conductor_lite.store.keys import ApiKeys
+from conductor_lite.store.metric_points import MetricPoints
+from conductor_lite.store.metric_reading import MetricReading
 from conductor_lite.store.notification_targets import NotificationTargets
 from conductor_lite.store.organizations import Organizations
 from conductor_lite.store.retention import RetentionRuns
 from conductor_lite.store.roles import Roles
 from conductor_lite.store.snapshot_search import SnapshotSearch
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
+from conductor_lite.telemetry import ConductorReport, Durations, PolicyReport
 
 #: Seconds that HTTP requests get to finish once the server was told to stop.
 GRACEFUL_SHUTDOWN_SECS = 5
@@ -73,6 +78,7 @@ class Conductor:
         clock = clock or Clock()
         self.settings = settings
         self.db = db
+        self._http_durations = Durations()
         #: Set when the server begins to stop; ends long-lived answers such as event streams.
         self.closing = asyncio.Event()
         applications = Applications(db)
@@ -86,6 +92,7 @@ class Conductor:
         rules, alerts, targets = AlertingRules(db), Alerts(db), NotificationTargets(db)
         retention_runs, notifier = RetentionRuns(db), Notifier()
         self._retention = RetentionPolicy(self.fleet, applications, retention_runs, audit_log, changes, clock)
+        measurer = Measurer(self.fleet, clock)
         # What the conductor does by itself on a clock, beside the fleet's own loops.
         self._policies = PolicyRunner(
             [
@@ -103,6 +110,7 @@ class Conductor:
                 ),
                 AlertDelivery(self.fleet, applications, alerts, targets, notifier, changes, clock),
                 self._retention,
+                MetricCollection(self.fleet, measurer, applications, audit_log, MetricPoints(db), clock),
                 Snapshots(self.fleet, applications, snapshots, clock),
             ],
             clock,
@@ -126,6 +134,9 @@ class Conductor:
                 snapshots=snapshots,
                 snapshot_search=SnapshotSearch(db),
                 fleet=self.fleet,
+                metric_reading=MetricReading(db),
+                measurer=measurer,
+                report=self.report,
                 verifier=verifier,
                 changes=changes,
                 now=clock.now,
@@ -148,6 +159,35 @@ class Conductor:
         await self._policies.stop()
         await self._retention.stop()
         await self.fleet.stop()
+
+    def report(self) -> ConductorReport:
+        """How the conductor is, for those who watch it."""
+        database_bytes, log_bytes = self.db.sizes_bytes()
+        return ConductorReport(
+            version=__version__,
+            connections=self.fleet.connection_count(),
+            http_requests=self._http_durations.picture(),
+            executor_requests=self.fleet.request_durations(),
+            writes_waiting=self.db.writes_waiting,
+            database_bytes=database_bytes,
+            write_ahead_log_bytes=log_bytes,
+            policies=tuple(
+                PolicyReport(
+                    name=policy.name,
+                    lag_secs=policy.lag_secs,
+                    failures=policy.failures,
+                    duration_secs=policy.duration_secs,
+                )
+                for policy in self._policies.health()
+            ),
+        )
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """What stands between the network and the faces; counts how long requests take."""
+        # Imported here, for the offline commands of the terminal need no face.
+        from conductor_lite.api.routes import with_middleware
+
+        return with_middleware(app, self.settings, self._http_durations)
 
     def health(self) -> dict[str, object]:
         """What ``/healthz`` answers."""
@@ -172,7 +212,7 @@ async def open_conductor(settings: Settings) -> AsyncIterator[Conductor]:
 def build_app(conductor: Conductor) -> ASGIApp:
     """The ASGI application: every face of one conductor behind the loopback guard."""
     # Imported here, for the offline commands of the terminal need neither face.
-    from conductor_lite.api.routes import build_routes, with_middleware
+    from conductor_lite.api.routes import build_routes
     from conductor_lite.console.assets import asset_url
     from conductor_lite.console.pages import Console
 
@@ -187,7 +227,7 @@ def build_app(conductor: Conductor) -> ASGIApp:
         ],
         exception_handlers={HTTPException: console.error_page, Exception: console.error_page},
     )
-    return with_middleware(app, settings)
+    return conductor.around(app)
 
 
 class ExecutorSocketProtocol(WebSocketsSansIOProtocol):

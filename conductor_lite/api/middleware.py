@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from conductor_lite.api.paging import CutOffError
 from conductor_lite.api.problems import internal_problem
 from conductor_lite.redact import redact, redact_path
+from conductor_lite.telemetry import Durations
 
 access_log = logging.getLogger("conductor_lite.access")
 logger = logging.getLogger(__name__)
@@ -27,8 +28,10 @@ _CUT_OFF = 502
 class RequestContext:
     """Pure ASGI middleware, to stand outside of everything that may fail."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, durations: Durations | None = None) -> None:
         self._app = app
+        # How long HTTP requests wait for the beginning of their answer.
+        self._durations = durations or Durations()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass requests and WebSocket handshakes on; other scopes are left alone."""
@@ -37,7 +40,7 @@ class RequestContext:
             return
         request_id = _request_id(Headers(scope=scope).get("x-request-id"))
         scope[REQUEST_ID] = request_id
-        exchange = _Exchange(scope, send, request_id)
+        exchange = _Exchange(scope, send, request_id, self._durations)
         try:
             await self._app(scope, receive, exchange.send)
             if not exchange.answered:
@@ -59,8 +62,9 @@ class RequestContext:
 class _Exchange:
     """One request's answer as it goes out."""
 
-    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, send: Send, request_id: str, durations: Durations) -> None:
         self._scope = scope
+        self._durations = durations
         self._send = send
         self._request_id = request_id
         self._started = time.perf_counter()
@@ -80,6 +84,7 @@ class _Exchange:
             message = {**message, "headers": headers.raw}
         await self._send(message)
         if kind == "http.response.start":
+            self._durations.note(time.perf_counter() - self._started)
             self._status = int(message["status"])
         elif kind == "http.response.body" and not message.get("more_body", False):
             self.log(self._status)

@@ -137,7 +137,7 @@ class OperationRoute(BaseRoute):
             operations=self._operations,
             actor=actor,
             path=decode_path(values, operation.path_parameters),
-            query=decode_query(_query_pairs(request), operation.query_parameters),
+            query=decode_query(query_pairs(request), operation.query_parameters),
             body=await self._body(operation, request),
         )
         if DEADLINE_HEADER in request.headers:
@@ -185,7 +185,12 @@ def _decode_segment(segment: str) -> str:
         raise MalformedError("The path is not percent-encoded UTF-8.") from None
 
 
-def _query_pairs(request: Request) -> list[tuple[str, str]]:
+def query_pairs(request: Request) -> list[tuple[str, str]]:
+    """Names and values of the query string, in order.
+
+    Raises:
+        MalformedError: it is not percent-encoded UTF-8, or has too many fields.
+    """
     query: bytes = request.scope["query_string"]
     try:
         return parse_qsl(

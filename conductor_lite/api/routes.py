@@ -12,12 +12,14 @@ from starlette.types import ASGIApp
 from conductor_lite.api.documents import Documents
 from conductor_lite.api.limits import CallerLimits, Turnstile
 from conductor_lite.api.middleware import RequestContext
+from conductor_lite.api.prometheus import MetricsRoute
 from conductor_lite.api.route import DocumentRoute, OperationRoute, UnknownPathRoute
 from conductor_lite.api.table import TABLE, by_path
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.auth.guard import LoopbackGuard, SecurityHeaders
 from conductor_lite.config import Settings
 from conductor_lite.operations import Operations
+from conductor_lite.telemetry import Durations
 
 
 def _plain_asset_url(name: str) -> str:
@@ -73,13 +75,19 @@ def build_routes(
             OperationRoute(path, rows, operations, authenticator, turnstile, settings)
             for path, rows in by_path(TABLE).items()
         ),
+        MetricsRoute("/v1/metrics", operations, authenticator, turnstile),
         UnknownPathRoute("/v2"),
     ]
 
 
-def with_middleware(app: ASGIApp, settings: Settings) -> ASGIApp:
+def with_middleware(app: ASGIApp, settings: Settings, durations: Durations | None = None) -> ASGIApp:
     """Put around the whole application, in this order from outside: security headers, then request id, access
     log and the last answer to failures, then the guard of a server without login.
+
+    Args:
+        app: what to put it around.
+        settings: the server's settings.
+        durations: where to note how long requests take.
     """
     guarded = LoopbackGuard(app, settings.allowed_hosts)
-    return SecurityHeaders(RequestContext(guarded))
+    return SecurityHeaders(RequestContext(guarded, durations))

@@ -28,6 +28,7 @@ from conductor_lite.protocol import (
     is_unknown_message,
     message_type,
 )
+from conductor_lite.telemetry import Durations
 
 logger = logging.getLogger("conductor_lite.fleet")
 
@@ -54,6 +55,8 @@ class Dispatch:
     def __init__(self, clock: Clock, request_timeout_secs: float) -> None:
         self._clock = clock
         self._request_timeout_secs = request_timeout_secs
+        #: How long executors took to answer, those that did.
+        self.durations = Durations()
 
     async def ask(
         self,
@@ -129,6 +132,7 @@ class Dispatch:
         if give_up_at is not None:
             timeout_secs = max(0.001, min(timeout_secs, give_up_at - self._clock.monotonic()))
         answers_before = connection.answers
+        begun = self._clock.monotonic()
         try:
             reply = await connection.request(request, timeout_secs)
         except UnansweredError:
@@ -136,6 +140,7 @@ class Dispatch:
             if full_wait and connection.answers == answers_before:
                 _judge(executor, connection, responsive=False)
             raise
+        self.durations.note(self._clock.monotonic() - begun)
         _judge(executor, connection, responsive=True)
         executor.seen_at = self._clock.now()
         return reply

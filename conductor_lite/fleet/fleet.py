@@ -34,6 +34,7 @@ from conductor_lite.store.applications import Applications
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.executors import Executors
 from conductor_lite.store.records import ApplicationRecord
+from conductor_lite.telemetry import DurationsView
 
 logger = logging.getLogger("conductor_lite.fleet")
 
@@ -137,6 +138,14 @@ class Fleet:
         await _close_all(self._registry.connections(), GOING_AWAY, "the conductor is stopping")
         await self._recorder.flush_seen()
         await self._recorder.flush()
+
+    def connection_count(self) -> int:
+        """How many sockets of executors are registered."""
+        return len(self._registry.connections())
+
+    def request_durations(self) -> DurationsView:
+        """How long executors have taken to answer."""
+        return self._dispatch.durations.picture()
 
     def application(self, organization_id: str, name: str) -> ApplicationRecord | None:
         """An application that is held, without asking the database."""

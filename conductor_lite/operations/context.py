@@ -16,6 +16,7 @@ from conductor_lite.errors import (
 )
 from conductor_lite.fleet.changes import AUDIT, Changes
 from conductor_lite.fleet.fleet import Fleet
+from conductor_lite.fleet.measurer import Measurer
 from conductor_lite.notify import Notifier
 from conductor_lite.operations.deadline import remaining_secs
 from conductor_lite.protocol import Reply, Request
@@ -25,6 +26,7 @@ from conductor_lite.store.applications import Applications as ApplicationStore
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.autoscaling import AutoscalingPolicies
 from conductor_lite.store.keys import ApiKeys as ApiKeyStore
+from conductor_lite.store.metric_reading import MetricReading
 from conductor_lite.store.notification_targets import NotificationTargets as NotificationTargetStore
 from conductor_lite.store.organizations import Organizations
 from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
@@ -32,6 +34,7 @@ from conductor_lite.store.retention import RetentionRunRecord, RetentionRuns
 from conductor_lite.store.roles import Roles as RoleStore
 from conductor_lite.store.snapshot_search import SnapshotSearch
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
+from conductor_lite.telemetry import ConductorReport
 
 R = TypeVar("R", bound=Reply)
 
@@ -70,6 +73,9 @@ class Context:
         snapshots: SnapshotStore,
         snapshot_search: SnapshotSearch,
         fleet: Fleet,
+        metric_reading: MetricReading,
+        measurer: Measurer,
+        report: Callable[[], ConductorReport],
         verifier: KeyVerifier,
         changes: Changes,
         now: Callable[[], datetime],
@@ -90,6 +96,9 @@ class Context:
         self.snapshots = snapshots
         self.snapshot_search = snapshot_search
         self.fleet = fleet
+        self.metric_reading = metric_reading
+        self.measurer = measurer
+        self.report = report
         self.verifier = verifier
         self.changes = changes
         self.now = now

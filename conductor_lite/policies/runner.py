@@ -47,6 +47,8 @@ class PolicyHealth(msgspec.Struct, frozen=True, kw_only=True):
     failures: int = 0
     #: What went wrong last; None when nothing did.
     error: str | None = None
+    #: What people should know besides, such as what it could not do as well as it should.
+    notes: tuple[str, ...] = ()
 
 
 class PolicyRunner:
@@ -116,6 +118,7 @@ class PolicyRunner:
             lag_secs=max(0.0, begun - due),
             failures=0 if error is None else failures + 1,
             error=error,
+            notes=tuple(getattr(policy, "notes", ())),
         )
 
     def _wait_secs(self, policy: Policy) -> float:

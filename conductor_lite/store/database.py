@@ -42,6 +42,8 @@ class Database:
         self._closed = False
         #: Held from before BEGIN until after COMMIT or ROLLBACK.
         self._write_lock = asyncio.Lock()
+        #: Writers that wait for the lock or hold it.
+        self._writers = 0
         #: One connection, opened by the first write.
         self._writer = _engine(path, 1, busy_timeout_secs, begin="BEGIN IMMEDIATE", query_only=False)
         #: How many reads may still start; `close` takes them all.
@@ -98,17 +100,31 @@ class Database:
             StoreError: the file is locked, full, damaged or read-only, or the database is closed; nothing was
                 written.
         """
-        async with self._write_lock:
-            self._refuse_when_closed()
-            with translated(self.path):
-                connection = await self._writer.connect()
-                try:
-                    await connection.begin()
-                    yield connection
-                    await _uninterrupted(connection.commit())
-                finally:
-                    # Closing rolls back whatever is still open.
-                    await _uninterrupted(connection.close())
+        self._writers += 1
+        try:
+            async with self._write_lock:
+                self._refuse_when_closed()
+                with translated(self.path):
+                    connection = await self._writer.connect()
+                    try:
+                        await connection.begin()
+                        yield connection
+                        await _uninterrupted(connection.commit())
+                    finally:
+                        # Closing rolls back whatever is still open.
+                        await _uninterrupted(connection.close())
+        finally:
+            self._writers -= 1
+
+    @property
+    def writes_waiting(self) -> int:
+        """Transactions that wait for their turn to write."""
+        return max(0, self._writers - 1)
+
+    def sizes_bytes(self) -> tuple[int, int]:
+        """Size of the file, and of the write-ahead log beside it."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return self.path.stat().st_size, log.stat().st_size if log.exists() else 0
 
     async def close(self) -> None:
         """Wait for running reads and writes, fold the write-ahead log into the file, close. May be repeated.

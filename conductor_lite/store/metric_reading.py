@@ -1,0 +1,184 @@
+"""Metrics as charts and sums read them: long windows where they serve, shorter ones elsewhere."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, func, select
+
+from conductor_lite.store.database import Database
+from conductor_lite.store.metric_families import (
+    COVERAGE,
+    DAY,
+    FAMILIES,
+    MINUTE,
+    QUARTER,
+    Label,
+    Rollup,
+    coverage,
+    floor,
+)
+from conductor_lite.store.metric_records import MetricSource, SeriesPoints
+from conductor_lite.store.metric_schema import metric_points, metric_series, metric_sources
+
+
+class _Stretch(NamedTuple):
+    """Part of a range of time, and the windows to read there; times are seconds since 1970."""
+
+    window_secs: int
+    begin: int
+    end: int
+
+
+class MetricReading:
+    """Reads of the tables of metrics.
+
+    Args:
+        db: the open database.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def source(self, application_id: str) -> MetricSource | None:
+        """An application's source; None while nothing was collected."""
+        query = select(metric_sources).where(metric_sources.c.application_id == application_id)
+        async with self._db.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        return None if row is None else MetricSource(**row._asdict())
+
+    async def steps(
+        self,
+        source: MetricSource,
+        families: Collection[str],
+        *,
+        begin: int,
+        end: int,
+        step_secs: int,
+        window_secs: int,
+    ) -> list[SeriesPoints]:
+        """Series in steps of equal length, those of what covers them included.
+
+        Args:
+            source: whose.
+            families: which ones.
+            begin: in seconds since 1970, a multiple of ``step_secs``.
+            end: likewise, not included.
+            step_secs: length of a step, a multiple of ``window_secs``.
+            window_secs: the windows to read where they have been rolled up.
+        """
+        found: dict[Label, dict[int, float]] = {}
+        for stretch in _stretches(source, begin, end, window_secs):
+            query = _stepped(source.number, families, stretch, step_secs)
+            async with self._db.read() as connection:
+                rows = (await connection.execute(query)).all()
+            for family, first, second, step, total, highest in rows:
+                label = Label(family, first, second)
+                values = found.setdefault(label, {})
+                match FAMILIES[family].rollup if family in FAMILIES else Rollup.SUM:
+                    case Rollup.MAX:
+                        values[step] = max(values.get(step, 0.0), highest)
+                    case Rollup.MEAN:
+                        values[step] = values.get(step, 0.0) + total * stretch.window_secs
+                    case _:
+                        values[step] = values.get(step, 0.0) + total
+        _divide_means(found)
+        return [SeriesPoints(label=label, values=values) for label, values in sorted(found.items())]
+
+    async def totals(
+        self, source: MetricSource, families: Collection[str], begin: int, end: int
+    ) -> dict[Label, float]:
+        """Sums over a range of whole minutes, and for how many seconds of it each group was known.
+
+        Args:
+            source: whose.
+            families: which ones; they are added up.
+            begin: in seconds since 1970.
+            end: likewise, not included.
+        """
+        totals: dict[Label, float] = {}
+        for stretch in _whole(source, begin, end):
+            query = _stepped(source.number, families, stretch, DAY)
+            async with self._db.read() as connection:
+                rows = (await connection.execute(query)).all()
+            for family, first, second, _, total, _ in rows:
+                label = Label(family, first, second)
+                totals[label] = totals.get(label, 0.0) + total
+        return totals
+
+
+def _divide_means(found: Mapping[Label, dict[int, float]]) -> None:
+    for label, values in found.items():
+        family = FAMILIES.get(label.family)
+        if family is not None and family.rollup is Rollup.MEAN:
+            covered = found.get(coverage(family.group), {})
+            for step in values:
+                values[step] = values[step] / covered[step] if covered.get(step) else 0.0
+
+
+def _stepped(source: int, families: Collection[str], stretch: _Stretch, step_secs: int) -> Select[Any]:
+    points, series = metric_points.c, metric_series.c
+    covers = {FAMILIES[name].group.value for name in families if name in FAMILIES}
+    step = (points.window_start - points.window_start % step_secs).label("step")
+    wanted = series.family.in_(sorted(families)) | (
+        (series.family == COVERAGE) & series.first_label.in_(sorted(covers))
+    )
+    return (
+        select(
+            series.family,
+            series.first_label,
+            series.second_label,
+            step,
+            func.sum(points.value),
+            func.max(points.value),
+        )
+        .select_from(metric_series.join(metric_points, points.series == series.id))
+        .where(
+            series.source == source,
+            wanted,
+            points.resolution_secs == stretch.window_secs,
+            points.window_start >= stretch.begin,
+            points.window_start < stretch.end,
+        )
+        .group_by(series.id, step)
+    )
+
+
+def _stretches(source: MetricSource, begin: int, end: int, window_secs: int) -> Iterator[_Stretch]:
+    """The range in windows of one length, up to where those are rolled up; then in shorter ones."""
+    for secs, rolled_until in (
+        (DAY, source.rolled_until_day),
+        (QUARTER, source.rolled_until_quarter),
+        (MINUTE, end),
+    ):
+        if secs > window_secs:
+            continue
+        stop = min(end, rolled_until)
+        if begin < stop:
+            yield _Stretch(secs, begin, stop)
+            begin = stop
+
+
+def _whole(source: MetricSource, begin: int, end: int) -> Iterator[_Stretch]:
+    """The range exactly, in the longest windows that fit into it."""
+    days = _inside(begin, min(end, source.rolled_until_day), DAY)
+    quarters = _inside(begin, min(end, source.rolled_until_quarter), QUARTER)
+    outer = quarters or days
+    if outer is None:
+        yield _Stretch(MINUTE, begin, end)
+        return
+    first, last = outer
+    inner = days or (last, last)
+    for secs, start, stop in (
+        (MINUTE, begin, first),
+        (QUARTER, first, inner[0]),
+        (DAY, *inner),
+        (QUARTER, inner[1], last),
+        (MINUTE, last, end),
+    ):
+        if start < stop:
+            yield _Stretch(secs, start, stop)
+
+
+def _inside(begin: int, end: int, window_secs: int) -> tuple[int, int] | None:
+    first, last = -(-begin // window_secs) * window_secs, floor(end, window_secs)
+    return (first, last) if first < last else None
