@@ -8,7 +8,9 @@ import asyncio
 import contextlib
 import logging
 import re
+import sys
 import threading
+import warnings
 from types import ModuleType
 from urllib.parse import urlsplit
 
@@ -108,17 +110,18 @@ def shown(url: str) -> str:
     return f"{scheme}://***"
 
 
-class _Statuses(logging.Handler):
-    """Remembers the HTTP status that a thread's last complaint mentions, and nothing else of it."""
+class _Statuses(logging.Filter):
+    """Lets no log line pass; remembers the HTTP status that a thread's last complaint mentions."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__()
         self.by_thread: dict[int | None, str] = {}
 
-    def emit(self, record: logging.LogRecord) -> None:
-        match = _STATUS.search(record.getMessage())
+    def filter(self, record: logging.LogRecord) -> bool:
+        match = _STATUS.search(record.getMessage()) if record.levelno >= logging.WARNING else None
         if match is not None:
             self.by_thread[record.thread] = match.group(1)
+        return False
 
 
 _statuses = _Statuses()
@@ -127,13 +130,19 @@ _loading = threading.Lock()
 
 def _apprise() -> ModuleType:
     # Imported here: it takes most of a second, and a server without targets never needs it.
-    with _loading:
+    with _loading, warnings.catch_warnings():
+        if "apprise" not in sys.modules:
+            # Its plug-ins use what Python is going to remove; that is for its authors to hear.
+            warnings.simplefilter("ignore", DeprecationWarning)
         import apprise
 
         logger = logging.getLogger("apprise")
-        if _statuses not in logger.handlers:
-            logger.handlers[:] = [_statuses]
-            logger.propagate = False
+        if _statuses not in logger.filters:
+            logger.addFilter(_statuses)
+            # What it sends with prints paths, and those hold tokens.
+            logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+            # Loads the plug-ins.
+            apprise.Apprise.instantiate("json://localhost")
     return apprise
 
 
@@ -150,14 +159,13 @@ def _send(url: str, title: str, body: str, good_news: bool) -> str | None:
         if service is None:
             return "The address is not understood; delete the notification target and make it anew."
         kind = apprise.NotifyType.SUCCESS if good_news else apprise.NotifyType.FAILURE
-        services = apprise.Apprise()
-        services.add(service)
-        if services.notify(title=title, body=body, notify_type=kind, body_format=apprise.NotifyFormat.TEXT):
+        # Plain text, so that no service reads a workflow's name as a piece of HTML or Markdown.
+        service.notify_format = apprise.NotifyFormat.TEXT
+        # Not through Apprise itself, which uses threads that hold up the end of the process.
+        if service.notify(title=title, body=body, notify_type=kind):
             return None
         status = _statuses.by_thread.get(thread)
-        told = (
-            f"the service answered {status}" if status else "the service could not be reached or refused it"
-        )
+        told = f"the service answered {status}" if status else "the service refused it or was not reached"
         return f"The message was not delivered: {told}. Check the address and its tokens."
     except Exception as error:  # noqa: BLE001 - the outermost of a thread; plug-ins raise what they like
         # Whatever a plug-in raises may quote the address.

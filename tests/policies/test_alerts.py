@@ -1,0 +1,391 @@
+"""Rules judged round by round, with scripted executors on real sockets and clocks that tests move."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.executor import ScriptedExecutor
+from support.fake_clock import FakeClock
+from support.inbox import PASSWORD, TOKEN, inbox
+from support.served import APPLICATION, LOCAL, Run, Served
+
+from conductor_lite.fleet.changes import Changes
+from conductor_lite.notify import Notifier
+from conductor_lite.policies.alert_delivery import AlertDelivery
+from conductor_lite.policies.alerts import AlertWatch
+from conductor_lite.protocol import (
+    Alert,
+    AlertReply,
+    GetWorkflowAggregates,
+    GetWorkflowAggregatesReply,
+    ListSchedules,
+    ListSchedulesReply,
+    ListWorkflows,
+    ListWorkflowsReply,
+    Reply,
+    ScheduleRecord,
+    WorkflowAggregateRecord,
+    WorkflowRecord,
+)
+from conductor_lite.store.alert_records import AlertHistory
+from conductor_lite.store.alerting_rules import AlertingRules
+from conductor_lite.store.alerts import Alerts
+from conductor_lite.store.applications import Applications
+from conductor_lite.store.audit import AuditLog
+from conductor_lite.store.notification_targets import NotificationTargets
+
+SLOW_QUEUE = {"rule_type": "SlowQueue", "rule_metadata": {"threshold_secs": 30}}
+
+
+class Watch:
+    """Both policies of a scene, moved by hand; those of the server itself stand still."""
+
+    def __init__(self, scene: Served) -> None:
+        conductor, db = scene.conductor, scene.conductor.db
+        self.scene = scene
+        self.clock = FakeClock()
+        self.alerts = Alerts(db)
+        applications, changes = Applications(db), Changes()
+        self._watch = AlertWatch(
+            conductor.fleet,
+            applications,
+            AlertingRules(db),
+            self.alerts,
+            AuditLog(db),
+            changes,
+            self.clock,
+            lambda: None,
+        )
+        self._delivery = AlertDelivery(
+            conductor.fleet,
+            applications,
+            self.alerts,
+            NotificationTargets(db),
+            Notifier(),
+            changes,
+            self.clock,
+        )
+
+    async def rule(self, **options: Any) -> str:
+        """Make a rule; gives its id."""
+        await self.scene.application_id()
+        record = await self.scene.conductor.operations.alerting_rules.create(LOCAL, APPLICATION, **options)
+        return record.id
+
+    async def judge(self, later_secs: float = 0) -> None:
+        self.clock.advance(later_secs)
+        await self._watch.round()
+
+    async def deliver(self, later_secs: float = 0) -> None:
+        self.clock.advance(later_secs)
+        await self._delivery.round()
+
+    async def history(self) -> list[AlertHistory]:
+        """What fired, oldest first."""
+        found = await self.scene.conductor.operations.alerts.list(LOCAL, APPLICATION)
+        return found[::-1]
+
+
+@pytest.fixture
+def watch(run: Run) -> Callable[..., Any]:
+    """Runs an async function on a scene and its watch."""
+
+    def watch(body: Callable[[Served, Watch], Any]) -> Any:
+        async def whole(scene: Served) -> Any:
+            await scene.conductor._policies.stop()
+            return await body(scene, Watch(scene))
+
+        return run(whole)
+
+    return watch
+
+
+async def executor_with(scene: Served, waiting: dict[str, int], *, old_sdk: bool = False) -> ScriptedExecutor:
+    """One whose queues hold what ``waiting`` says at the time."""
+    executor = ScriptedExecutor("asked", "1", scene.workload)
+
+    async def aggregates(request: GetWorkflowAggregates) -> Reply:
+        if old_sdk:
+            return GetWorkflowAggregatesReply(error_message="Unknown message type")
+        return GetWorkflowAggregatesReply(
+            aggregates=[
+                WorkflowAggregateRecord(group={"queue_name": queue}, count=count)
+                for queue, count in waiting.items()
+            ]
+        )
+
+    async def listing(request: ListWorkflows) -> Reply:
+        return ListWorkflowsReply(
+            workflows=[
+                WorkflowRecord(workflow_id=f"{queue}-{number}", status="ENQUEUED", queue_name=queue)
+                for queue, count in waiting.items()
+                for number in range(count)
+            ]
+        )
+
+    executor.on(GetWorkflowAggregates, aggregates)
+    executor.on(ListWorkflows, listing)
+    executor.answers(Alert, AlertReply(success=True))
+    return await scene.connected(executor)
+
+
+def told(executor: ScriptedExecutor) -> list[str]:
+    return [request.name for request in executor.requests if isinstance(request, Alert)]
+
+
+@pytest.mark.parametrize("old_sdk", [False, True])
+def test_rule_fires_once_per_interval_while_it_holds_and_says_when_it_is_over(
+    watch: Callable[..., Any], old_sdk: bool
+) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        waiting = {"mail": 2}
+        asked = await executor_with(scene, waiting, old_sdk=old_sdk)
+        await alerts.rule(**SLOW_QUEUE, min_interval_secs=60)
+        await alerts.judge()
+        await alerts.judge(later_secs=15)
+        await alerts.deliver()
+        assert told(asked) == ["SlowQueue"]
+        await alerts.judge(later_secs=45)
+        await alerts.deliver()
+        assert told(asked) == ["SlowQueue", "SlowQueue"]
+        waiting.clear()
+        await alerts.judge(later_secs=15)
+        await alerts.judge(later_secs=15)
+        await alerts.deliver()
+        assert told(asked) == ["SlowQueue", "SlowQueue", "SlowQueueResolved"]
+        assert [item.alert.resolved_at is not None for item in await alerts.history()] == [True, True]
+
+    watch(body)
+
+
+def test_handler_receives_the_published_metadata_as_text(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        asked = await executor_with(scene, {"mail": 2, "sms": 1})
+        await alerts.rule(**SLOW_QUEUE)
+        await alerts.judge()
+        await alerts.deliver()
+        (alert,) = [request for request in asked.requests if isinstance(request, Alert)]
+        assert alert.metadata == {"queue_name": "*", "stuck_workflow_count": "3", "threshold_secs": "30"}
+
+    watch(body)
+
+
+def test_what_cannot_be_asked_neither_fires_nor_ends(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        asked = await executor_with(scene, {"mail": 2})
+        await alerts.rule(**SLOW_QUEUE)
+        await alerts.judge()
+        await asked.vanish()
+        await scene.await_status("asked", "DEAD")
+        await alerts.judge(later_secs=15)
+        assert [item.alert.resolved_at for item in await alerts.history()] == [None]
+
+    watch(body)
+
+
+def test_application_that_goes_away_is_told_to_another_after_a_moment(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        await scene.application_id("bank")
+        asked = await executor_with(scene, {})
+        await alerts.rule(
+            rule_type="UnresponsiveApplication", rule_metadata={}, receiving_application_name="bank"
+        )
+        await alerts.judge()
+        await alerts.judge(later_secs=60)
+        await asked.vanish()
+        await scene.await_status("asked", "DEAD")
+        await alerts.judge(later_secs=5)
+        assert await alerts.history() == []
+        await alerts.judge(later_secs=15)
+        (item,) = await alerts.history()
+        assert item.alert.alert_metadata == {"application_name": APPLICATION, "connected_executor_count": "0"}
+        assert [delivery.receiver_name for delivery in item.deliveries] == ["bank"]
+        await executor_with(scene, {})
+        await alerts.judge(later_secs=15)
+        assert (await alerts.history())[0].alert.resolved_at is not None
+
+    watch(body)
+
+
+def test_absence_right_after_a_start_is_not_held_against_anyone(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        await scene.application_id("bank")
+        await alerts.rule(
+            rule_type="UnresponsiveApplication", rule_metadata={}, receiving_application_name="bank"
+        )
+        await alerts.judge()
+        await alerts.judge(later_secs=29)
+        assert await alerts.history() == []
+        await alerts.judge(later_secs=2)
+        assert len(await alerts.history()) == 1
+
+    watch(body)
+
+
+def test_lost_executor_is_told_even_when_it_was_recovered_between_two_looks(
+    watch: Callable[..., Any],
+) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        await executor_with(scene, {})
+        dying = await scene.executor("dying")
+        await alerts.rule(rule_type="ExecutorLost", rule_metadata={"period_secs": 60})
+        await alerts.judge()
+        await dying.vanish()
+        await scene.await_status("dying", None)
+        await alerts.judge(later_secs=15)
+        (item,) = await alerts.history()
+        assert item.alert.alert_metadata["executor_ids"] == "dying"
+        await alerts.judge(later_secs=61)
+        assert (await alerts.history())[0].alert.resolved_at is not None
+
+    watch(body)
+
+
+def test_stranded_version_is_told_until_somebody_runs_it(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        await executor_with(scene, {})
+        old = await scene.executor("old", "0")
+        scene.workload.pending.add(("old", "0"))
+        await alerts.rule(rule_type="StrandedVersion", rule_metadata={})
+        await old.vanish()
+        await scene.await_status("old", "DEAD", "0")
+        await alerts.judge(later_secs=60)
+        (item,) = await alerts.history()
+        assert item.alert.alert_metadata["application_versions"] == "0"
+
+    watch(body)
+
+
+def test_schedule_that_does_not_run_is_told(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        asked = await executor_with(scene, {})
+        schedule = ScheduleRecord(schedule_name="hourly", cron="0 * * * *", status="ACTIVE")
+        asked.answers(ListSchedules, ListSchedulesReply(schedules=[schedule]))
+        await alerts.rule(rule_type="ScheduleMissed", rule_metadata={"grace_secs": 60})
+        await alerts.judge(later_secs=1_800)
+        await alerts.judge(later_secs=1_800)
+        assert await alerts.history() == []
+        await alerts.judge(later_secs=61)
+        (item,) = await alerts.history()
+        assert item.alert.alert_metadata["missed_schedules"] == "hourly"
+
+    watch(body)
+
+
+def test_what_a_handler_refuses_is_tried_again_later_and_later(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        asked = await executor_with(scene, {"mail": 1})
+        asked.answers(Alert, AlertReply(success=False, error_message="handler broke"))
+        await alerts.rule(**SLOW_QUEUE)
+        await alerts.judge()
+        await alerts.deliver()
+        await alerts.deliver(later_secs=4)
+        assert len(told(asked)) == 1
+        await alerts.deliver(later_secs=1)
+        await alerts.deliver(later_secs=9)
+        assert len(told(asked)) == 2
+        (delivery,) = (await alerts.history())[0].deliveries
+        assert (delivery.state, delivery.attempts, delivery.error) == ("pending", 2, "handler broke")
+        asked.answers(Alert, AlertReply(success=True))
+        await alerts.deliver(later_secs=1)
+        (delivery,) = (await alerts.history())[0].deliveries
+        assert (delivery.state, delivery.error) == ("delivered", None)
+
+    watch(body)
+
+
+def test_undelivered_message_is_given_up_after_a_day_and_says_so(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        asked = await executor_with(scene, {"mail": 1})
+        asked.answers(Alert, AlertReply(success=False, error_message="handler broke"))
+        await alerts.rule(**SLOW_QUEUE)
+        await alerts.judge()
+        await alerts.deliver(later_secs=24 * 3_600)
+        (delivery,) = (await alerts.history())[0].deliveries
+        assert (delivery.state, delivery.error) == ("failed", "handler broke")
+        await alerts.deliver(later_secs=3_600)
+        assert len(told(asked)) == 1
+
+    watch(body)
+
+
+def test_end_never_overtakes_the_beginning(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        waiting = {"mail": 1}
+        asked = await executor_with(scene, waiting)
+        asked.answers(Alert, AlertReply(success=False, error_message="not now"))
+        await alerts.rule(**SLOW_QUEUE)
+        await alerts.judge()
+        await alerts.deliver()
+        waiting.clear()
+        await alerts.judge(later_secs=1)
+        await alerts.deliver()
+        assert told(asked) == ["SlowQueue"]
+        asked.answers(Alert, AlertReply(success=True))
+        await alerts.deliver(later_secs=10)
+        assert told(asked) == ["SlowQueue", "SlowQueue", "SlowQueueResolved"]
+
+    watch(body)
+
+
+def test_calendar_set_back_holds_up_no_message(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        asked = await executor_with(scene, {"mail": 1})
+        asked.answers(Alert, AlertReply(success=False, error_message="not now"))
+        await alerts.rule(**SLOW_QUEUE)
+        await alerts.judge()
+        await alerts.deliver()
+        asked.answers(Alert, AlertReply(success=True))
+        alerts.clock.set_back(7 * 24 * 3_600)
+        await alerts.deliver()
+        assert (await alerts.history())[0].deliveries[0].state == "delivered"
+
+    watch(body)
+
+
+def test_people_are_told_through_apprise_and_refusals_hold_no_secret(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        waiting = {"mail": 1}
+        await executor_with(scene, waiting)
+        targets = scene.conductor.operations.notification_targets
+        with inbox() as box:
+            await scene.application_id()
+            await targets.create(LOCAL, APPLICATION, name="ops", url=box.url)
+            await alerts.rule(**SLOW_QUEUE)
+            box.status = 503
+            await alerts.judge()
+            await alerts.deliver()
+            by_channel = {item.channel: item for item in (await alerts.history())[0].deliveries}
+            assert by_channel["handler"].state == "delivered"
+            refused = by_channel["target"]
+            assert refused.state == "pending"
+            assert "answered 503" in (refused.error or "")
+            assert PASSWORD not in repr(refused) + repr(await targets.list(LOCAL, APPLICATION))
+            assert TOKEN not in repr(refused)
+            box.status = 200
+            await alerts.deliver(later_secs=5)
+            waiting.clear()
+            await alerts.judge(later_secs=15)
+            await alerts.deliver()
+        assert [(message["title"], message["type"]) for message in box.messages] == [
+            ("SlowQueue: shop", "failure"),
+            ("SlowQueueResolved: shop", "success"),
+        ]
+
+    watch(body)
+
+
+def test_alerts_of_a_deleted_rule_end_silently(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        asked = await executor_with(scene, {"mail": 1})
+        rule_id = await alerts.rule(**SLOW_QUEUE)
+        await alerts.judge()
+        await alerts.deliver()
+        await scene.conductor.operations.alerting_rules.delete(LOCAL, APPLICATION, rule_id)
+        await alerts.judge(later_secs=15)
+        await alerts.deliver()
+        (item,) = await alerts.history()
+        assert item.alert.resolved_at is not None
+        assert told(asked) == ["SlowQueue"]
+
+    watch(body)

@@ -1,0 +1,263 @@
+"""Retention: what is sent to whom, when, and what is kept of it; with scripted executors and a fake clock."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.executor import ScriptedExecutor
+from support.fake_clock import START, FakeClock
+from support.served import APPLICATION, LOCAL, Run, Served
+from support.wait import wait_until_async
+
+from conductor_lite.errors import ConflictError, InvalidError, NoHealthyExecutorError
+from conductor_lite.fleet.changes import Changes
+from conductor_lite.operations.applications import ApplicationChanges
+from conductor_lite.policies.retention import RetentionPolicy, body_of
+from conductor_lite.protocol import (
+    GetWorkflowAggregates,
+    GetWorkflowAggregatesReply,
+    Reply,
+    Retention,
+    RetentionBody,
+    RetentionReply,
+    WorkflowAggregateRecord,
+)
+from conductor_lite.store.applications import Applications
+from conductor_lite.store.audit import AuditLog
+from conductor_lite.store.records import ApplicationRecord
+from conductor_lite.store.retention import RetentionRuns
+
+DAY_MS = 86_400_000
+
+
+class Clearing:
+    """A policy of a scene, moved by hand; the server's own stands still."""
+
+    def __init__(self, scene: Served) -> None:
+        self.scene, self.clock = scene, FakeClock()
+        self.again()
+
+    def again(self) -> None:
+        """As after a restart of the conductor."""
+        db = self.scene.conductor.db
+        self.policy = RetentionPolicy(
+            self.scene.conductor.fleet,
+            Applications(db),
+            RetentionRuns(db),
+            AuditLog(db),
+            Changes(),
+            self.clock,
+            random.Random(1),
+        )
+
+    async def round(self, later_secs: float = 0) -> None:
+        self.clock.advance(later_secs)
+        await self.policy.round()
+
+    async def record(self) -> ApplicationRecord:
+        found = await Applications(self.scene.conductor.db).get("local", APPLICATION)
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def clearing(run: Run) -> Callable[..., Any]:
+    """Runs an async function on a scene and its policy."""
+
+    def clearing(body: Callable[[Served, Clearing], Any]) -> Any:
+        async def whole(scene: Served) -> Any:
+            await scene.conductor._policies.stop()
+            return await body(scene, Clearing(scene))
+
+        return run(whole)
+
+    return clearing
+
+
+async def executor(scene: Served, name: str = "asked") -> ScriptedExecutor:
+    """One that clears what it is told to."""
+    made = ScriptedExecutor(name, "1", scene.workload)
+    made.answers(Retention, RetentionReply(success=True))
+    return await scene.connected(made)
+
+
+async def settings(scene: Served, **changes: Any) -> None:
+    await scene.application_id()
+    await scene.conductor.operations.applications.update(LOCAL, APPLICATION, ApplicationChanges(**changes))
+
+
+def bodies(made: ScriptedExecutor) -> list[RetentionBody]:
+    return [request.body for request in made.requests if isinstance(request, Retention)]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, (None, 1_000_000, None)),
+        ({"gc_rows_threshold": None, "gc_time_threshold_ms": DAY_MS}, (-DAY_MS, None, None)),
+        ({"gc_rows_threshold": 5, "global_timeout_ms": 1_000}, (None, 5, -1_000)),
+        # SDKs look for the row of that number, and fail at none.
+        ({"gc_rows_threshold": 0}, (None, 1, None)),
+    ],
+)
+def test_settings_are_told_as_published(given: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    record = ApplicationRecord(
+        id="a", organization_id="local", name="shop", created_at=START, updated_at=START, **given
+    )
+    now_ms = round(START.timestamp() * 1_000)
+    body = body_of(record, START)
+    cutoff, rows, timeout = expected
+    assert body == RetentionBody(
+        gc_cutoff_epoch_ms=None if cutoff is None else now_ms + cutoff,
+        gc_rows_threshold=rows,
+        gc_batch_size=1_000,
+        timeout_cutoff_epoch_ms=None if timeout is None else now_ms + timeout,
+    )
+
+
+def test_age_beyond_1970_is_1970() -> None:
+    record = ApplicationRecord(
+        id="a",
+        organization_id="local",
+        name="shop",
+        created_at=START,
+        updated_at=START,
+        gc_time_threshold_ms=2**63 - 1,
+    )
+    assert body_of(record, START).gc_cutoff_epoch_ms == 0
+
+
+def test_one_executor_is_asked_about_once_an_hour_and_not_right_after_the_start(
+    clearing: Callable[..., Any],
+) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        first, second = await executor(scene, "first"), await executor(scene, "second")
+
+        def asked() -> int:
+            return len(bodies(first)) + len(bodies(second))
+
+        await policy.round()
+        assert asked() == 0
+        await policy.round(later_secs=600)
+        assert asked() == 1
+        for _ in range(53):
+            await policy.round(later_secs=60)
+        assert asked() == 1
+        for _ in range(14):
+            await policy.round(later_secs=60)
+        assert asked() == 2
+        runs = await scene.conductor.operations.retention.list(LOCAL, APPLICATION)
+        assert [run.status for run in runs] == ["succeeded", "succeeded"]
+        assert [entry.status for entry in await scene.audit("application.retention")] == ["success"] * 2
+
+    clearing(body)
+
+
+def test_restart_of_the_conductor_does_not_clear_again(clearing: Callable[..., Any]) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        asked = await executor(scene)
+        await policy.round()
+        await policy.round(later_secs=600)
+        policy.again()
+        await policy.round()
+        await policy.round(later_secs=1_800)
+        assert len(bodies(asked)) == 1
+        await policy.round(later_secs=2_200)
+        assert len(bodies(asked)) == 2
+
+    clearing(body)
+
+
+def test_application_without_thresholds_is_left_alone(clearing: Callable[..., Any]) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        asked = await executor(scene)
+        await settings(scene, gc_rows_threshold=None)
+        await policy.round()
+        await policy.round(later_secs=7_200)
+        assert bodies(asked) == []
+        with pytest.raises(InvalidError, match="is off"):
+            await policy.policy.run(await policy.record())
+
+    clearing(body)
+
+
+def test_application_that_is_away_is_cleared_when_it_returns(clearing: Callable[..., Any]) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        await scene.application_id()
+        await policy.round()
+        await policy.round(later_secs=7_200)
+        with pytest.raises(NoHealthyExecutorError):
+            await policy.policy.run(await policy.record())
+        asked = await executor(scene)
+        await policy.round(later_secs=60)
+        assert len(bodies(asked)) == 1
+
+    clearing(body)
+
+
+def test_runs_never_overlap_and_one_that_nobody_waits_for_is_noted(clearing: Callable[..., Any]) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        asked, done = await executor(scene), asyncio.Event()
+
+        async def slowly(request: Retention) -> Reply:
+            await done.wait()
+            return RetentionReply(success=True)
+
+        asked.on(Retention, slowly)
+        record = await policy.record()
+        first = asyncio.create_task(policy.policy.run(record))
+        await wait_until_async(lambda: len(bodies(asked)) == 1, 5, "the first run")
+        with pytest.raises(ConflictError, match="under way"):
+            await policy.policy.run(record)
+        await policy.round(later_secs=7_200)
+        assert len(bodies(asked)) == 1
+        first.cancel()
+        done.set()
+        runs = RetentionRuns(scene.conductor.db)
+        for _ in range(500):
+            if await runs.list(record.id, limit=1):
+                break
+            await asyncio.sleep(0.01)
+        else:
+            pytest.fail("the run was not noted within 5 s")
+
+    clearing(body)
+
+
+def test_run_that_fails_says_why_and_is_repeated_later(clearing: Callable[..., Any]) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        asked = await executor(scene)
+        asked.answers(Retention, RetentionReply(success=False, error_message="disk full"))
+        await policy.round()
+        await policy.round(later_secs=600)
+        (run,) = await scene.conductor.operations.retention.list(LOCAL, APPLICATION)
+        assert (run.status, run.error) == ("failed", "disk full")
+        (entry,) = await scene.audit("application.retention")
+        assert (entry.status, entry.details["error"]) == ("failure", "disk full")
+        await policy.round(later_secs=4_500)
+        assert len(bodies(asked)) == 1
+        await policy.round(later_secs=4_500)
+        assert len(bodies(asked)) == 2
+
+    clearing(body)
+
+
+def test_preview_counts_and_changes_nothing(clearing: Callable[..., Any]) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        asked = await executor(scene)
+        await settings(scene, gc_time_threshold_ms=DAY_MS, gc_rows_threshold=8, global_timeout_ms=1_000)
+
+        async def counts(request: GetWorkflowAggregates) -> Reply:
+            wanted = request.body.status
+            count = 10 if wanted is None else 2 if "PENDING" in wanted else 5
+            return GetWorkflowAggregatesReply(aggregates=[WorkflowAggregateRecord(count=count)])
+
+        asked.on(GetWorkflowAggregates, counts)
+        preview = await scene.conductor.operations.retention.preview(LOCAL, APPLICATION)
+        assert (preview.total_count, preview.too_old_count) == (10, 5)
+        assert (preview.too_many_count, preview.timed_out_count) == (2, 2)
+        assert bodies(asked) == []
+
+    clearing(body)
