@@ -2,7 +2,7 @@
 
 from conductor_lite.api.fields import ApplicationPath, timestamp
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
-from conductor_lite.api.schemas.metrics import Metric, RangeQuery
+from conductor_lite.api.schemas.metrics import Metric, MetricChart, MetricSeries, RangeQuery, SeriesQuery
 from conductor_lite.auth.permissions import METRIC_READ
 
 
@@ -23,6 +23,28 @@ async def _list(call: Call[ApplicationPath, RangeQuery, Nothing]) -> list[Metric
     ]
 
 
+async def _series(call: Call[ApplicationPath, SeriesQuery, Nothing]) -> MetricChart:
+    query = call.query
+    chart = await call.operations.metrics.series(
+        call.actor,
+        call.path.app_name,
+        families=[name for name in (query.families or "").split(",") if name],
+        start=query.start_time,
+        end=query.end_time,
+        resolution_secs=query.resolution_secs,
+    )
+    return MetricChart(
+        start=timestamp(chart.start),
+        step_secs=chart.step_secs,
+        steps=chart.steps,
+        counted_from=chart.counted_from,
+        series=[
+            MetricSeries(family=series.family, labels=series.labels, values=list(series.values))
+            for series in chart.series
+        ],
+    )
+
+
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
         method="GET",
@@ -36,5 +58,18 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         body=Nothing,
         result=list[Metric],
         handler=_list,
+    ),
+    Operation(
+        method="GET",
+        path="/v2/orgs/{orgName}/apps/{appName}/metrics/series",
+        operation_id="getMetricSeries",
+        summary="Get series of metrics for a chart",
+        tag="Metrics",
+        permission=METRIC_READ,
+        path_parameters=ApplicationPath,
+        query_parameters=SeriesQuery,
+        body=Nothing,
+        result=MetricChart,
+        handler=_series,
     ),
 )

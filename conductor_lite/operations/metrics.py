@@ -1,19 +1,56 @@
 """Metrics of one application over a stretch of time: what its executors count, and what we did for it."""
 
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import METRIC_READ
-from conductor_lite.errors import FieldError, InvalidError
+from conductor_lite.errors import FieldError, InvalidError, NoExecutorAnsweredError, NoHealthyExecutorError
 from conductor_lite.operations.context import Context
 from conductor_lite.operations.overview import RECOVERY_OPERATION
 from conductor_lite.protocol import GetMetrics
+from conductor_lite.store.metric_families import (
+    COVERAGE,
+    DAY,
+    FAMILIES,
+    KEPT_SECS,
+    MINUTE,
+    Group,
+    Rollup,
+    coverage,
+    floor,
+)
+from conductor_lite.store.metric_records import SeriesPoints
+from conductor_lite.store.records import ApplicationRecord
 
 #: Type and name of what the conductor itself counts.
 RECOVERY_COUNT = "recovery_count"
+WORKFLOW_COUNT = "workflow_count"
+STEP_COUNT = "step_count"
 
+#: What each family of ours is counted as.
+_COUNTED: Mapping[str, str] = {
+    "workflow_started": WORKFLOW_COUNT,
+    "step_succeeded": STEP_COUNT,
+    "step_failed": STEP_COUNT,
+    "step_runs": STEP_COUNT,
+}
+
+#: Type, name and value of each of several counts.
+_Counts: TypeAlias = list[tuple[str, str, int]]
+
+#: Most steps of a chart; and how many are enough to read longer windows for it.
+MAX_STEPS = 500
+ENOUGH_STEPS = 120
+#: Lengths of a step, in seconds, that people can tell the time by.
+_STEPS_SECS = (
+    *(MINUTE * n for n in (1, 2, 3, 5, 10, 15, 20, 30)),
+    *(60 * MINUTE * n for n in (1, 2, 3, 4, 6, 8, 12)),
+    *(DAY * n for n in (1, 2, 4, 7, 14, 28)),
+)
 
 #: Longest stretch, in seconds: what the API's granularity holds.
 MAX_RANGE_SECS = 2**31 - 1
@@ -36,6 +73,31 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
     value: int
 
 
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a chart."""
+
+    #: One of `FAMILIES`: a sum over each step, the largest value in it, or a mean.
+    family: str
+    labels: dict[str, str]
+    #: One for each step; None where it is not known, or there is nothing to take the largest of.
+    values: tuple[float | None, ...]
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True):
+    """Series of one application over the same steps."""
+
+    #: When the first step begins.
+    start: datetime
+    #: How long each step is.
+    step_secs: int
+    #: How many there are.
+    steps: int
+    #: What the last minute was worked out from: ``aggregates``; ``listings``, where the SDK is too old for
+    #: those and some figures are missing or too low; or nothing yet.
+    counted_from: str
+    series: tuple[Series, ...]
+
+
 class Metrics:
     """Operations on metrics."""
 
@@ -47,6 +109,9 @@ class Metrics:
     ) -> list[Metric]:
         """Count workflows, steps and recoveries from ``start`` to before ``end``, as one stretch.
 
+        Whole minutes that are all on record are read from there; for others an executor is asked, and what is
+        on record of them serves while there is none.
+
         Raises:
             ForbiddenError: metric.read is missing.
             NotFoundError: no such application within reach.
@@ -56,14 +121,17 @@ class Metrics:
         """
         actor.require(METRIC_READ)
         _require_sane_range(start, end)
-        context = self._context
-        application = await context.application(actor, application_name)
-        # Not every SDK reads the Z that stands for UTC; all read its offset.
-        request = GetMetrics(
-            start_time=start.astimezone(UTC).isoformat(), end_time=end.astimezone(UTC).isoformat()
-        )
-        counted = (await context.ask(application, request)).metrics
-        recoveries = await context.audit_log.count(
+        application = await self._context.application(actor, application_name)
+        counted = await self._kept(application, start, end, whole=True)
+        if counted is None:
+            try:
+                counted = await self._asked(application, start, end)
+            except (NoHealthyExecutorError, NoExecutorAnsweredError):
+                # What is on record of some of that time is better than nothing while the application is away.
+                counted = await self._kept(application, start, end, whole=False)
+                if counted is None:
+                    raise
+        recoveries = await self._context.audit_log.count(
             application.organization_id,
             start=start,
             end=end,
@@ -71,7 +139,6 @@ class Metrics:
             status="success",
             target=application.name,
         )
-        values = [(record.metric_type, record.metric_name, record.value) for record in counted]
         return [
             Metric(
                 application_id=application.id,
@@ -81,8 +148,144 @@ class Metrics:
                 granularity_secs=max(1, round((end - start).total_seconds())),
                 value=value,
             )
-            for metric_type, metric_name, value in [*values, (RECOVERY_COUNT, RECOVERY_COUNT, recoveries)]
+            for metric_type, metric_name, value in [*counted, (RECOVERY_COUNT, RECOVERY_COUNT, recoveries)]
         ]
+
+    async def series(
+        self,
+        actor: Actor,
+        application_name: str,
+        *,
+        families: Collection[str] = (),
+        start: datetime,
+        end: datetime,
+        resolution_secs: int | None = None,
+    ) -> Chart:
+        """Read series for a chart, at most `MAX_STEPS` steps of each.
+
+        Args:
+            actor: on whose behalf.
+            application_name: whose.
+            families: names of `FAMILIES`; none for all.
+            start: when the chart begins; the first step is the one that it lies in.
+            end: when it ends.
+            resolution_secs: length of a step that is wished for; a longer one is taken where that would be
+                too many, or where nothing so fine is kept any more.
+
+        Raises:
+            ForbiddenError: metric.read is missing.
+            NotFoundError: no such application within reach.
+            InvalidError: the range cannot be, or there is no such family.
+        """
+        actor.require(METRIC_READ)
+        _require_sane_range(start, end)
+        _require_families(families)
+        application = await self._context.application(actor, application_name)
+        now = self._context.now()
+        begin_secs, end_secs = int(start.timestamp()), -int(-end.timestamp() // 1)
+        window_secs, step_secs = steps_for(begin_secs, end_secs, int(now.timestamp()), resolution_secs)
+        begin = floor(begin_secs, step_secs)
+        count = -(-(end_secs - begin) // step_secs)
+        source = await self._context.metric_reading.source(application.id)
+        found: list[SeriesPoints] = []
+        if source is not None:
+            found = await self._context.metric_reading.steps(
+                source,
+                list(families) or list(FAMILIES),
+                begin=begin,
+                end=begin + count * step_secs,
+                step_secs=step_secs,
+                window_secs=window_secs,
+            )
+        return Chart(
+            start=datetime.fromtimestamp(begin, UTC),
+            step_secs=step_secs,
+            steps=count,
+            counted_from=source.basis if source is not None else "",
+            series=tuple(_drawn(found, begin, step_secs, count)),
+        )
+
+    async def _kept(
+        self, application: ApplicationRecord, start: datetime, end: datetime, *, whole: bool
+    ) -> _Counts | None:
+        """What is on record of a range; None unless that is all of it, or some where that will do."""
+        reading = self._context.metric_reading
+        begin_secs, end_secs = start.timestamp(), end.timestamp()
+        if whole and (begin_secs % MINUTE or end_secs % MINUTE):
+            return None
+        begin, stop = (-int(-secs // MINUTE) * MINUTE for secs in (begin_secs, end_secs))
+        source = await reading.source(application.id)
+        if source is None:
+            return None
+        totals = await reading.totals(source, list(_COUNTED), begin, stop)
+        started, steps, runs = (
+            totals.get(coverage(group), 0.0) for group in (Group.STARTED, Group.STEPS, Group.STEP_RUNS)
+        )
+        if (min(started, steps + runs) < stop - begin) if whole else not (started or steps or runs):
+            return None
+        sums: dict[tuple[str, str], float] = {}
+        for label, value in totals.items():
+            if label.family in _COUNTED:
+                key = (_COUNTED[label.family], label.first)
+                sums[key] = sums.get(key, 0.0) + value
+        # Workflows first, as executors tell them.
+        ordered = sorted(sums.items(), key=lambda item: (item[0][0] != WORKFLOW_COUNT, item[0][1]))
+        return [(kind, name, round(value)) for (kind, name), value in ordered if value]
+
+    async def _asked(self, application: ApplicationRecord, start: datetime, end: datetime) -> _Counts:
+        # Not every SDK reads the Z that stands for UTC; all read its offset.
+        request = GetMetrics(
+            start_time=start.astimezone(UTC).isoformat(), end_time=end.astimezone(UTC).isoformat()
+        )
+        counted = (await self._context.ask(application, request)).metrics
+        return [(record.metric_type, record.metric_name, record.value) for record in counted]
+
+
+def steps_for(begin: int, end: int, now: int, wished_secs: int | None) -> tuple[int, int]:
+    """Choose what to draw a range with: the length of the windows to read, and of a step, in seconds.
+
+    Args:
+        begin: of the range, in seconds since 1970.
+        end: likewise.
+        now: likewise: long ago only long windows are kept.
+        wished_secs: length of a step that is wished for.
+    """
+    length = max(1, end - begin)
+    shortest = max(wished_secs or 0, length / MAX_STEPS)
+    kept = [secs for secs, kept_secs in KEPT_SECS.items() if begin >= now - kept_secs] or [DAY]
+    # Long windows are read faster; they do when they give a step as short as it may be, or points enough.
+    fitting = [secs for secs in kept if secs <= shortest or length / secs >= ENOUGH_STEPS]
+    window_secs = max(fitting) if fitting else min(kept)
+    # One step more than the range is long, as it may begin and end within one.
+    steps = [secs for secs in _STEPS_SECS if secs % window_secs == 0 and secs >= shortest]
+    step_secs = next((secs for secs in steps if length / secs <= MAX_STEPS - 1), None)
+    return window_secs, step_secs or floor(int(length / (MAX_STEPS - 2)), DAY) + DAY
+
+
+def _drawn(found: Sequence[SeriesPoints], begin: int, step_secs: int, count: int) -> Iterator[Series]:
+    """Every series step by step: none where nothing happened, unknown where nobody was asked."""
+    covered = {points.label.first: points.values for points in found if points.label.family == COVERAGE}
+    times = range(begin, begin + count * step_secs, step_secs)
+    for points in found:
+        family = FAMILIES.get(points.label.family)
+        if family is not None:
+            known = covered.get(family.group.value, {})
+            is_sum = family.rollup is not Rollup.MAX
+            nothing = 0.0 if is_sum or family.group is Group.LEVELS else None
+            yield Series(
+                family=family.name,
+                labels=dict(zip(family.labels, (points.label.first, points.label.second), strict=False)),
+                values=tuple(points.values.get(at, nothing) if known.get(at) else None for at in times),
+            )
+
+
+def _require_families(families: Collection[str]) -> None:
+    unknown = sorted(set(families) - FAMILIES.keys())
+    if unknown:
+        message = f"unknown: {', '.join(unknown)}; there are {', '.join(FAMILIES)}"
+        raise InvalidError(
+            "There is no such family of metrics.", (FieldError(location="query.families", message=message),)
+        )
 
 
 def _require_sane_range(start: datetime, end: datetime) -> None:

@@ -4,7 +4,7 @@ from types import NoneType
 
 from conductor_lite.api.schemas.alerting import AlertingRule, CreateAlertInputBody
 from conductor_lite.api.schemas.autoscaling import AutoscalePolicy, PolicyOutputBody, QueueAutoscale
-from conductor_lite.api.schemas.metrics import Metric, RangeQuery
+from conductor_lite.api.schemas.metrics import Metric, MetricChart, RangeQuery, SeriesQuery
 from conductor_lite.client.call import Call
 
 
@@ -73,6 +73,18 @@ def list_metrics(app: str, query: RangeQuery) -> Call[list[Metric]]:
         names={"appName": app},
         query=query,
         result=list[Metric],
+    )
+
+
+def get_metric_series(app: str, query: SeriesQuery) -> Call[MetricChart]:
+    """Get series of metrics for a chart."""
+    return Call(
+        operation_id="getMetricSeries",
+        method="GET",
+        path="/v2/orgs/{orgName}/apps/{appName}/metrics/series",
+        names={"appName": app},
+        query=query,
+        result=MetricChart,
     )
 
 
