@@ -63,12 +63,7 @@ def test_alert_survives_a_kill_between_firing_and_delivery(tmp_path: Path, momen
                     (item,) = await conductor.operations.alerts.list(LOCAL, APPLICATION)
                     return [d.state for d in item.deliveries if d.channel == "target"] == ["delivered"]
 
-                for _ in range(400):
-                    if await arrived():
-                        break
-                    await asyncio.sleep(0.05)
-                else:
-                    pytest.fail("the alert did not arrive within 20 s")
+                await wait_until_async(arrived, 20, "the alert to be delivered")
                 (rule,) = await conductor.operations.alerting_rules.list(LOCAL, APPLICATION)
                 assert rule.last_fired_at is not None
                 await wait_until_async(lambda: len(box.messages) == times, 5, "the message")

@@ -41,9 +41,13 @@ class Watch:
     """Both policies of a scene, moved by hand; those of the server itself stand still."""
 
     def __init__(self, scene: Served) -> None:
-        conductor, db = scene.conductor, scene.conductor.db
         self.scene = scene
         self.clock = FakeClock()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew, as after a restart of the conductor."""
+        conductor, db = self.scene.conductor, self.scene.conductor.db
         self.alerts = Alerts(db)
         applications, changes = Applications(db), Changes()
         self._watch = AlertWatch(
@@ -218,6 +222,24 @@ def test_absence_right_after_a_start_is_not_held_against_anyone(watch: Callable[
         assert await alerts.history() == []
         await alerts.judge(later_secs=2)
         assert len(await alerts.history()) == 1
+
+    watch(body)
+
+
+def test_start_of_the_conductor_ends_no_alert_before_executors_had_time_to_return(
+    watch: Callable[..., Any],
+) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        await scene.application_id("bank")
+        await alerts.rule(
+            rule_type="UnresponsiveApplication", rule_metadata={}, receiving_application_name="bank"
+        )
+        await alerts.judge()
+        await alerts.judge(later_secs=31)
+        alerts.restart()
+        for _ in range(4):
+            await alerts.judge(later_secs=15)
+        assert [item.alert.resolved_at for item in await alerts.history()] == [None]
 
     watch(body)
 

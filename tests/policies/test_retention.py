@@ -216,12 +216,22 @@ def test_runs_never_overlap_and_one_that_nobody_waits_for_is_noted(clearing: Cal
         first.cancel()
         done.set()
         runs = RetentionRuns(scene.conductor.db)
-        for _ in range(500):
-            if await runs.list(record.id, limit=1):
-                break
-            await asyncio.sleep(0.01)
-        else:
-            pytest.fail("the run was not noted within 5 s")
+        await wait_until_async(lambda: runs.list(record.id, limit=1), 5, "the run to be noted")
+
+    clearing(body)
+
+
+def test_executor_that_falls_silent_may_be_at_it_so_no_other_is_asked(clearing: Callable[..., Any]) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        silent = await executor(scene, "silent")
+        silent.ignores(Retention)
+        run = asyncio.create_task(policy.policy.run(await policy.record()))
+        await wait_until_async(lambda: len(bodies(silent)) == 1, 5, "the run")
+        other = await executor(scene, "other")
+        await silent.vanish()
+        ended = await run
+        assert (ended.status, ended.executor_id) == ("unanswered", "silent")
+        assert bodies(other) == []
 
     clearing(body)
 
