@@ -44,8 +44,9 @@ _EXPECTED_NOISE = "Failed to load resource: the server responded with a status o
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ends with its module: as long as it lives, its event loop keeps other tests from running theirs."""
     executable = require("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
