@@ -37,7 +37,7 @@ class MetricPruning:
         self._due_at = clock.monotonic()
 
     async def round(self) -> bool:
-        """Prune if it is time to; returns whether series are gone.
+        """Prune if it is time to; returns whether it was.
 
         Raises:
             StoreError: the database refused; what was deleted before that stays deleted.
@@ -51,7 +51,6 @@ class MetricPruning:
         if now < max(self._due_at, self._doubted_until):
             return False
         self._due_at = now + PAUSE_SECS
-        gone = 0
         batches = MAX_BATCHES
         for source in await self._points.sources():
             for window_secs, before in _cutoffs(source, int(wall)):
@@ -59,8 +58,8 @@ class MetricPruning:
                     batches -= 1
                     if await self._points.prune(source, window_secs, before, BATCH_SIZE) < BATCH_SIZE:
                         break
-            gone += await self._points.prune_series(source)
-        return gone > 0
+            await self._points.prune_series(source)
+        return True
 
 
 def _cutoffs(source: MetricSource, now: int) -> list[tuple[int, int]]:

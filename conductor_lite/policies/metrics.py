@@ -101,9 +101,10 @@ class MetricCollection:
 
         results = await asyncio.gather(*map(in_turn, applications), return_exceptions=True)
         if await self._pruning.round():
-            # Names that nobody has had for long make room for others.
+            # Names that were not seen for days make room for others.
             for application_id, source in self._sources.items():
-                self._measurer.learn_names(application_id, await self._points.labels(source.number))
+                names = await self._points.recent_labels(source.number)
+                self._measurer.learn_names(application_id, names)
         failures = [result for result in results if isinstance(result, BaseException)]
         if failures:
             raise failures[0]
@@ -119,7 +120,8 @@ class MetricCollection:
             return
         self._sources[application.id] = source
         if not self._measurer.knows_names(application.id):
-            self._measurer.learn_names(application.id, await self._points.labels(source.number))
+            names = await self._points.recent_labels(source.number)
+            self._measurer.learn_names(application.id, names)
         try:
             if executors and self._noted_until.get(application.id) != until:
                 await self._note_fleet(application, until)

@@ -83,10 +83,15 @@ class MetricPoints:
                 row = (await connection.execute(query)).one()
         return MetricSource(**row._asdict())
 
-    async def labels(self, source: int) -> list[Label]:
-        """Every series of a source."""
+    async def recent_labels(self, source: int) -> list[Label]:
+        """The series of a source of which there are minutes."""
+        points, series = metric_points.c, metric_series.c
+        query = select(series.family, series.first_label, series.second_label).where(
+            series.source == source,
+            exists().where(points.series == series.id, points.resolution_secs == MINUTE),
+        )
         async with self._db.read() as connection:
-            return list(await self._load_ids(connection, source))
+            return [Label(*row) for row in await connection.execute(query)]
 
     async def write(
         self,

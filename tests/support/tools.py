@@ -81,6 +81,7 @@ _FINDERS: Mapping[str, Callable[[], str | None]] = {
     "go": _go,
     "java": _java,
     "postgres": _postgres,
+    "promtool": lambda: shutil.which("promtool"),
     "openapi-python-client": _openapi_python_client,
 }
 
@@ -106,8 +107,9 @@ def require(tool: str) -> str:
 
     Args:
         tool: ``chromium``, ``dbos``, ``node`` (20, with npm), ``go`` (1.25), ``java`` (JDK 17, with Maven),
-            ``postgres``, ``openapi-python-client``; or ``clean-clone`` and ``sdks`` for tests that install
-            from a network, which run only where they are asked for by name in ``CONDUCTOR_TESTS_REQUIRE``.
+            ``postgres``, ``promtool``, ``openapi-python-client``; or ``clean-clone`` and ``sdks`` for tests
+            that install from a network, which run only where they are asked for by name in
+            ``CONDUCTOR_TESTS_REQUIRE``.
     """
     found = _FINDERS[tool]()
     if found is not None:
