@@ -1,0 +1,59 @@
+"""Metrics of a real application: what really happened, minute by minute, in charts and in a scrape."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families as parse
+from support.orders import Orders
+from support.wait import wait_until
+
+#: A minute must end, be over for some seconds, and a round must come.
+DEADLINE_SECS = 100.0
+
+
+def _sums(orders: Orders, *families: str) -> dict[tuple[str, str], float]:
+    """What was counted in the last hours, by family and the first label."""
+    now = datetime.now(UTC)
+    query = {
+        "families": ",".join(families),
+        "startTime": (now - timedelta(hours=2)).isoformat(),
+        "endTime": (now + timedelta(minutes=1)).isoformat(),
+    }
+    answer = orders.call("GET", "/metrics/series", params=query)
+    assert answer.status_code == 200, answer.text
+    sums: dict[tuple[str, str], float] = {}
+    for series in answer.json()["series"]:
+        key = (series["family"], next(iter(series["labels"].values())))
+        sums[key] = sums.get(key, 0) + sum(value or 0 for value in series["values"])
+    return sums
+
+
+def test_what_really_happened_is_counted_and_scraped(orders: Orders) -> None:
+    def counted() -> dict[tuple[str, str], float] | None:
+        sums = _sums(orders, "workflow_started", "workflow_failed", "step_failed", "workflow_dequeued")
+        return sums if sums.get(("workflow_started", "failing")) else None
+
+    sums = wait_until(counted, DEADLINE_SECS, "the minute in which the workflows began")
+    assert sums is not None
+    # Other tests of this package may have run it again since.
+    assert sums["workflow_started", "failing"] >= 4
+    assert sums["workflow_failed", "failing"] >= 4
+    assert sums["step_failed", "refuse"] >= 4
+    assert sums["workflow_started", "slow"] >= 6
+    # Those of `ship` that were enqueued.
+    assert sums["workflow_dequeued", "ship"] >= 3
+    answer = orders.client.get(f"{orders.conductor.url}/v1/metrics")
+    families: dict[str, Any] = {
+        family.name.removeprefix("dbos_conductor_v1_"): family for family in parse(answer.text)
+    }
+    executors = {tuple(sorted(s.labels.items())): s.value for s in families["executor_count"].samples}
+    labels = {"application": "orders", "status": "HEALTHY", "application_version": "1.0.0"}
+    assert executors[tuple(sorted(labels.items()))] >= 1
+    started = [s for s in families["workflow_started_rate"].samples if s.labels["workflow_name"] == "failing"]
+    (sample,) = {s.labels["queue_name"]: s for s in started if s.labels["queue_name"] == ""}.values()
+    assert sample.timestamp % 60 == 0
+    pending = {s.labels["workflow_name"]: s.value for s in families["workflow_pending_count"].samples}
+    running = orders.post("/workflows/search", {"status": ["PENDING"], "workflowName": ["slow"]})
+    assert pending.get("slow", 0) == len(running)
+    bases = {s.labels["metrics_from"]: s.value for s in families["conductor_lite_applications"].samples}
+    assert bases["aggregates"] >= 1
