@@ -44,7 +44,7 @@ _Counts: TypeAlias = list[tuple[str, str, int]]
 
 #: Most steps of a chart; and how many are enough to read longer windows for it.
 MAX_STEPS = 500
-ENOUGH_STEPS = 120
+ENOUGH_STEPS = 96
 #: Lengths of a step, in seconds, that people can tell the time by.
 _STEPS_SECS = (
     *(MINUTE * n for n in (1, 2, 3, 5, 10, 15, 20, 30)),
@@ -252,9 +252,11 @@ def steps_for(begin: int, end: int, now: int, wished_secs: int | None) -> tuple[
     """
     length = max(1, end - begin)
     shortest = max(wished_secs or 0, length / MAX_STEPS)
-    kept = [secs for secs, kept_secs in KEPT_SECS.items() if begin >= now - kept_secs] or [DAY]
-    # Long windows are read faster; they do when they give a step as short as it may be, or points enough.
-    fitting = [secs for secs in kept if secs <= shortest or length / secs >= ENOUGH_STEPS]
+    # Who asks for the last thirty days is not to miss them by the second that it takes to ask.
+    kept = [secs for secs, kept_secs in KEPT_SECS.items() if begin >= now - kept_secs - 60 * MINUTE] or [DAY]
+    # Long windows are read faster; they do when they give the step that is wished for, or steps enough.
+    enough = shortest if wished_secs else max(shortest, length / ENOUGH_STEPS)
+    fitting = [secs for secs in kept if secs <= enough]
     window_secs = max(fitting) if fitting else min(kept)
     # One step more than the range is long, as it may begin and end within one.
     steps = [secs for secs in _STEPS_SECS if secs % window_secs == 0 and secs >= shortest]

@@ -105,27 +105,24 @@ def floor(epoch_secs: int, window_secs: int) -> int:
     return epoch_secs - epoch_secs % window_secs
 
 
-def merge(points: Iterable[tuple[Label, int, float]]) -> dict[Label, float]:
-    """Make one window of several.
+def merge(sums: Mapping[Label, tuple[float, float]], window_secs: int) -> dict[Label, float]:
+    """Make one window of several of equal length.
 
     Args:
-        points: of each point its series, the length of its window in seconds, and its value. What covers a
-            group is among them, as means need it.
+        sums: of each series the sum of its values, and the largest. What covers a group is among them, as
+            means need it.
+        window_secs: length of the windows that are merged.
     """
     merged: dict[Label, float] = {}
-    for label, window_secs, value in points:
-        before = merged.get(label, 0.0)
+    for label, (total, largest) in sums.items():
         match _rollup(label):
             case Rollup.MAX:
-                merged[label] = max(before, value)
+                merged[label] = largest
             case Rollup.MEAN:
-                merged[label] = before + value * window_secs
+                covered_secs, _ = sums.get(coverage(FAMILIES[label.family].group), (0.0, 0.0))
+                merged[label] = total * window_secs / covered_secs if covered_secs else 0.0
             case _:
-                merged[label] = before + value
-    for label in merged:
-        if _rollup(label) is Rollup.MEAN:
-            covered_secs = merged.get(coverage(FAMILIES[label.family].group), 0.0)
-            merged[label] = merged[label] / covered_secs if covered_secs else 0.0
+                merged[label] = total
     return merged
 
 

@@ -176,11 +176,11 @@ class MetricPoints:
         # Outside of the writer: a day may have many points, and nobody else writes those of this source.
         async with self._db.read() as connection:
             first = await _first_covered(connection, source.number, shorter_secs, begin, target)
-            points: list[tuple[Label, int, float]] = []
+            sums: dict[Label, tuple[float, float]] = {}
             if first is not None:
                 target = floor(first, window_secs) + window_secs
-                points = await _points(connection, source.number, shorter_secs, target - window_secs, target)
-        merged = merge(points)
+                sums = await _sums(connection, source.number, shorter_secs, target - window_secs, target)
+        merged = merge(sums, shorter_secs)
         # What was collected in windows of this length has no shorter ones, and stays.
         groups = [group for group in Group if coverage(group) in merged]
         async with self._writing(source) as connection:
@@ -353,12 +353,18 @@ async def _first_covered(
     return (await connection.execute(query)).scalar_one_or_none()
 
 
-async def _points(
+async def _sums(
     connection: AsyncConnection, source: int, window_secs: int, begin: int, end: int
-) -> list[tuple[Label, int, float]]:
+) -> dict[Label, tuple[float, float]]:
     points, series = metric_points.c, metric_series.c
     query = (
-        select(series.family, series.first_label, series.second_label, points.value)
+        select(
+            series.family,
+            series.first_label,
+            series.second_label,
+            func.sum(points.value),
+            func.max(points.value),
+        )
         .select_from(metric_series.join(metric_points, points.series == series.id))
         .where(
             series.source == source,
@@ -366,6 +372,7 @@ async def _points(
             points.window_start >= begin,
             points.window_start < end,
         )
+        .group_by(series.id)
     )
     rows = await connection.execute(query)
-    return [(Label(family, first, second), window_secs, value) for family, first, second, value in rows]
+    return {Label(family, first, second): (total, largest) for family, first, second, total, largest in rows}

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from conductor_lite.store.database import Database
 from conductor_lite.store.metric_families import (
@@ -19,6 +19,8 @@ from conductor_lite.store.metric_families import (
 )
 from conductor_lite.store.metric_records import MetricSource, SeriesPoints
 from conductor_lite.store.metric_schema import metric_points, metric_series, metric_sources
+
+_series = metric_series.c
 
 
 class _Stretch(NamedTuple):
@@ -68,15 +70,11 @@ class MetricReading:
         """
         found: dict[Label, dict[int, float]] = {}
         for stretch in _stretches(source, begin, end, window_secs):
-            query = _stepped(source.number, families, stretch, step_secs)
-            async with self._db.read() as connection:
-                rows = (await connection.execute(query)).all()
-            for family, first, second, step, total, highest in rows:
-                label = Label(family, first, second)
+            for label, step, total, largest in await self._read(source.number, families, stretch, step_secs):
                 values = found.setdefault(label, {})
-                match FAMILIES[family].rollup if family in FAMILIES else Rollup.SUM:
+                match FAMILIES[label.family].rollup if label.family in FAMILIES else Rollup.SUM:
                     case Rollup.MAX:
-                        values[step] = max(values.get(step, 0.0), highest)
+                        values[step] = max(values.get(step, 0.0), largest)
                     case Rollup.MEAN:
                         values[step] = values.get(step, 0.0) + total * stretch.window_secs
                     case _:
@@ -97,13 +95,21 @@ class MetricReading:
         """
         totals: dict[Label, float] = {}
         for stretch in _whole(source, begin, end):
-            query = _stepped(source.number, families, stretch, DAY)
-            async with self._db.read() as connection:
-                rows = (await connection.execute(query)).all()
-            for family, first, second, _, total, _ in rows:
-                label = Label(family, first, second)
+            for label, _, total, _ in await self._read(source.number, families, stretch, DAY):
                 totals[label] = totals.get(label, 0.0) + total
         return totals
+
+    async def _read(
+        self, source: int, families: Collection[str], stretch: _Stretch, step_secs: int
+    ) -> list[tuple[Label, int, float, float]]:
+        """Of every series and step the sum and the largest value."""
+        wanted = _wanted(source, families)
+        names = select(_series.id, _series.family, _series.first_label, _series.second_label).where(wanted)
+        async with self._db.read() as connection:
+            labels = {number: Label(*label) for number, *label in await connection.execute(names)}
+            # Names are left out of the many rows.
+            rows = (await connection.execute(_stepped(wanted, stretch, step_secs))).all()
+        return [(labels[number], step, total, largest) for number, step, total, largest in rows]
 
 
 def _divide_means(found: Mapping[Label, dict[int, float]]) -> None:
@@ -115,31 +121,25 @@ def _divide_means(found: Mapping[Label, dict[int, float]]) -> None:
                 values[step] = values[step] / covered[step] if covered.get(step) else 0.0
 
 
-def _stepped(source: int, families: Collection[str], stretch: _Stretch, step_secs: int) -> Select[Any]:
-    points, series = metric_points.c, metric_series.c
+def _wanted(source: int, families: Collection[str]) -> ColumnElement[bool]:
     covers = {FAMILIES[name].group.value for name in families if name in FAMILIES}
+    is_cover = (_series.family == COVERAGE) & _series.first_label.in_(sorted(covers))
+    return (_series.source == source) & (_series.family.in_(sorted(families)) | is_cover)
+
+
+def _stepped(wanted: ColumnElement[bool], stretch: _Stretch, step_secs: int) -> Select[Any]:
+    points = metric_points.c
     step = (points.window_start - points.window_start % step_secs).label("step")
-    wanted = series.family.in_(sorted(families)) | (
-        (series.family == COVERAGE) & series.first_label.in_(sorted(covers))
-    )
     return (
-        select(
-            series.family,
-            series.first_label,
-            series.second_label,
-            step,
-            func.sum(points.value),
-            func.max(points.value),
-        )
-        .select_from(metric_series.join(metric_points, points.series == series.id))
+        select(points.series, step, func.sum(points.value), func.max(points.value))
+        .select_from(metric_series.join(metric_points, points.series == _series.id))
         .where(
-            series.source == source,
             wanted,
             points.resolution_secs == stretch.window_secs,
             points.window_start >= stretch.begin,
             points.window_start < stretch.end,
         )
-        .group_by(series.id, step)
+        .group_by(points.series, step)
     )
 
 
