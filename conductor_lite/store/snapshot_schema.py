@@ -44,6 +44,10 @@ def _index(*columns: str, where: str | None = None, name: str | None = None) -> 
     return Index(label, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
+#: What an index must go on with to be in the order of creation, before columns that are only read there.
+_ORDER = ("created_at_epoch_ms", "id")
+
+
 def _by(column: str) -> Index:
     return _index("source", column, "created_at_epoch_ms", name=column)
 
@@ -57,7 +61,7 @@ def _by_class(kind: str) -> Index:
     return _index(
         "source",
         column,
-        "created_at_epoch_ms",
+        *_ORDER,
         f"{kind}_at_epoch_ms",
         name=column,
         where=f"{column} IS NOT NULL",
@@ -105,9 +109,17 @@ workflow_snapshots = Table(
     UniqueConstraint("source", "workflow_id"),
     _index("source", "created_at_epoch_ms"),
     # The two that most searches name, together with what is often asked for besides.
-    _index("source", "status", "created_at_epoch_ms", "workflow_name", "queue_name", name="status"),
+    _index("source", "status", *_ORDER, "workflow_name", "queue_name", "application_version", name="status"),
     _by("finished"),
-    _index("source", "workflow_name", "created_at_epoch_ms", "status", "queue_name", name="workflow_name"),
+    _index(
+        "source",
+        "workflow_name",
+        *_ORDER,
+        "status",
+        "queue_name",
+        "application_version",
+        name="workflow_name",
+    ),
     _by("application_version"),
     _by("executor_id"),
     _by("was_forked_from"),

@@ -13,7 +13,7 @@ from sqlalchemy import false as no
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.database import Database
-from conductor_lite.store.snapshot_classes import ALL_CLASSES, created_within
+from conductor_lite.store.snapshot_classes import created_within
 from conductor_lite.store.snapshot_records import Place, SnapshotFilters, WorkflowSnapshot
 from conductor_lite.store.snapshot_schema import workflow_snapshot_attributes, workflow_snapshots
 from conductor_lite.store.snapshots import COLUMNS, place, snapshot
@@ -39,6 +39,7 @@ _ONE_OF = (
 _LAST_CHARACTER = "\U0010ffff"
 
 _Condition: TypeAlias = ColumnElement[bool]
+_Bounds: TypeAlias = tuple[int | None, int | None]
 _table = workflow_snapshots.c
 _facts = workflow_snapshot_attributes.c
 
@@ -140,8 +141,10 @@ class SnapshotSearch:
             limit=limit,
             descending=descending,
         )
-        parts = list(_parts(number, filters))
         async with self._db.read() as connection:
+            parts = [*_parts(number, filters)]
+            for column, classes, bounds in _spans(filters):
+                parts.append(await _span(connection, number, column, classes, bounds))
             keys = await _keys(connection, window, parts)
             chosen = keys.limit(limit).offset(offset).subquery()
             query = (
@@ -253,31 +256,44 @@ def _parts(number: int, filters: SnapshotFilters) -> Iterator[_Filter]:
             facts.snapshot_id == _table.id,
         )
         yield _Filter([_facts.fact == fact], has_fact, ordered=True, of_facts=True)
-    for column, classes, bounds in (
+
+
+def _spans(filters: SnapshotFilters) -> list[tuple[ColumnElement[int], ColumnElement[int], _Bounds]]:
+    spans = [
         (_table.completed_at_epoch_ms, _table.completed_class, filters.completed),
         (_table.dequeued_at_epoch_ms, _table.dequeued_class, filters.dequeued),
-    ):
-        if bounds != (None, None):
-            yield _Filter(
-                [and_(*_between(column, *bounds))],
-                and_(*_between(_bare(column), *bounds)),
-                ordered=False,
-                side_by_side=_by_class(column, classes, bounds),
-            )
+    ]
+    return [span for span in spans if span[2] != (None, None)]
 
 
-def _by_class(
-    column: ColumnElement[int], classes: ColumnElement[int], bounds: tuple[int | None, int | None]
-) -> list[_Condition]:
+async def _span(
+    connection: AsyncConnection,
+    number: int,
+    column: ColumnElement[int],
+    classes: ColumnElement[int],
+    bounds: _Bounds,
+) -> _Filter:
+    """A stretch of time; in the order of creation it is found by how long it took until then."""
+    ends = [
+        select(end(classes)).where(_table.source == number, classes.is_not(None)).scalar_subquery()
+        for end in (func.min, func.max)
+    ]
+    first, last = (await connection.execute(select(*ends))).one()
     created = _table.created_at_epoch_ms
-    return [
+    alternatives = [
         and_(
-            classes == number,
-            *_between(created, *created_within(number, *bounds)),
+            classes == duration,
+            *_between(created, *created_within(duration, *bounds)),
             *_between(_bare(column), *bounds),
         )
-        for number in ALL_CLASSES
+        for duration in ([] if first is None else range(first, last + 1))
     ]
+    return _Filter(
+        [and_(*_between(column, *bounds))],
+        and_(*_between(_bare(column), *bounds)),
+        ordered=False,
+        side_by_side=alternatives,
+    )
 
 
 def _flags(filters: SnapshotFilters) -> Iterator[_Filter]:

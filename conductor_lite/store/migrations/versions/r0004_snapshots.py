@@ -103,8 +103,17 @@ def _indexes() -> None:
 
     created = "created_at_epoch_ms"
     index(created, "source", created)
-    index("status", "source", "status", created, "workflow_name", "queue_name")
-    index("workflow_name", "source", "workflow_name", created, "status", "queue_name")
+    index("status", "source", "status", created, "id", "workflow_name", "queue_name", "application_version")
+    index(
+        "workflow_name",
+        "source",
+        "workflow_name",
+        created,
+        "id",
+        "status",
+        "queue_name",
+        "application_version",
+    )
     for column in (
         "finished",
         "application_version",
@@ -124,7 +133,7 @@ def _indexes() -> None:
         index(column, "source", column, created, where=f"{column} IS NOT NULL")
     for kind in ("completed", "dequeued"):
         column = f"{kind}_class"
-        index(column, "source", column, created, f"{kind}_at_epoch_ms", where=f"{column} IS NOT NULL")
+        index(column, "source", column, created, "id", f"{kind}_at_epoch_ms", where=f"{column} IS NOT NULL")
     index("has_parent", "source", created, where="parent_workflow_id IS NOT NULL")
     index("has_no_parent", "source", created, where="parent_workflow_id IS NULL")
 
