@@ -465,3 +465,30 @@ def test_plan_goes_by_minutes_until_a_quarter_begins() -> None:
         (60 * n, 60) for n in range(90, 120)
     ]
     assert plan(T0, T0, limit=5) == []
+
+
+def test_what_waits_is_asked_for_less_often_where_that_takes_long(run: Any) -> None:
+    async def body(scene: Collecting) -> None:
+        shop = await scene.application()
+        record = scene.applications["shop"]
+
+        async def asked(later_secs: float) -> bool:
+            before = len(shop.requests)
+            scene.clocks.pass_secs(later_secs)
+            await scene.measurer.open(record, max_age_secs=10)
+            return len(shop.requests) > before
+
+        assert await asked(0)
+        assert not await asked(10)
+        assert await asked(0.1)
+        shop.before_answer = lambda: scene.clocks.pass_secs(0.3)
+        assert await asked(11)
+        assert not await asked(29)
+        assert await asked(1)
+        shop.before_answer = lambda: scene.clocks.pass_secs(9)
+        assert await asked(31)
+        assert not await asked(40)
+        # Never so rarely that it would miss a minute.
+        assert await asked(2)
+
+    run(body)
