@@ -42,14 +42,17 @@ def run(tmp_path: Path) -> Callable[..., Any]:
 def test_every_minute_is_asked_for_once_whatever_the_rounds(run: Any) -> None:
     async def body(scene: Collecting) -> None:
         shop = await scene.application()
+        # The first and the last moment of a second, and so of a minute.
         shop.workflows = [
-            Workflow("pay", T0 + second + 0.999, completed=T0 + second + 0.999) for second in range(180)
+            Workflow("pay", T0 + second + fraction, completed=T0 + second + fraction)
+            for second in range(180)
+            for fraction in (0, 0.999)
         ]
         await scene.round()
         for _ in range(36):
             await scene.round(5)
         started = await scene.rows(MINUTE, "workflow_started")
-        assert started == {T0: 60, T0 + 60: 60, T0 + 120: 60}
+        assert started == {T0: 120, T0 + 60: 120, T0 + 120: 120}
         assert await scene.rows(MINUTE, "workflow_succeeded") == started
         ended = [r for r in shop.requests if isinstance(r, GetWorkflowAggregates) and r.body.completed_after]
         # Four minutes, the first of which is the one before; and one question whether filters are heeded.
