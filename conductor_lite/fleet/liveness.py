@@ -164,11 +164,12 @@ class Liveness:
         self._healthy: dict[str, int] = {}
         # Number of lives begun so far, which numbers each one.
         self._lives = 0
-        # Time of the latest tick; None before the first.
+        # Time of the latest tick, and before the first of the first event; None before any.
         self._ticked_at: float | None = None
 
     def restore(self, key: ExecutorKey, status: Status, now: float) -> None:
         """Take over a record after a restart: it gets its full timeout from now, whatever it was before."""
+        self._begin(now)
         member = Member(key, Status.DEAD if status is Status.DEAD else Status.DISCONNECTED, now)
         member.due_at = now + self._timeout_secs
         member.stage = Stage.WAITING
@@ -186,6 +187,7 @@ class Liveness:
 
     def connected(self, key: ExecutorKey, now: float) -> list[Decision]:
         """An executor registered; one of the same id and another version is thereby disconnected."""
+        self._begin(now)
         decisions: list[Decision] = []
         previous = self._connected_as.get(key.executor_id)
         if previous is not None and previous != key:
@@ -350,6 +352,11 @@ class Liveness:
         member.stage = Stage.RETRYING
         member.error = error
         member.due_at = now + wait_secs
+
+    def _begin(self, now: float) -> None:
+        # We may stand still even before the first tick.
+        if self._ticked_at is None:
+            self._ticked_at = now
 
     def _forgive_stall(self, stall_secs: float) -> None:
         for member in self._disconnected.values():

@@ -250,6 +250,15 @@ def test_nobody_is_declared_dead_for_a_time_in_which_we_stood_still() -> None:
     assert MarkDead((A1,)) in scene.wait(STALL_SECS)
 
 
+def test_standing_still_before_the_first_tick_is_forgiven_too() -> None:
+    scene = Scene(A1, B1)
+    scene.lose(A1)
+    scene.now += 3_600
+    assert scene.liveness.tick(scene.now) == []
+    assert scene.wait(TIMEOUT_SECS - 1) == []
+    assert MarkDead((A1,)) in scene.wait(2)
+
+
 def test_a_shorter_timeout_applies_to_those_who_are_away_already() -> None:
     scene = Scene(A1, B1)
     scene.lose(A1)
