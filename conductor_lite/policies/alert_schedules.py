@@ -1,9 +1,9 @@
 """Which schedules are overdue: cron arithmetic in their time zones. No clock and no I/O."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
 
+from conductor_lite.cron import next_run
 from conductor_lite.policies.alert_evaluation import MissedRun
 from conductor_lite.protocol import ScheduleRecord
 
@@ -61,35 +61,13 @@ def missed_run(
     """
     last = _moment(schedule.last_fired_at)
     after = active_since if last is None else max(last, active_since)
-    due_at = next_due(schedule.cron, schedule.cron_timezone, after)
+    due_at = next_run(schedule.cron, schedule.cron_timezone, after)
     if due_at is None:
         return None
     grace = timedelta(seconds=grace_secs)
     if _near_shift(due_at):
         grace += _SHIFT
     return MissedRun(schedule_name=schedule.schedule_name, due_at=due_at) if now > due_at + grace else None
-
-
-def next_due(cron: str, timezone: str | None, after: datetime) -> datetime | None:
-    """The first time after ``after`` that a cron expression names, in its own zone.
-
-    Args:
-        cron: five fields, or six with seconds first.
-        timezone: IANA name; None is UTC.
-        after: an aware time.
-
-    Returns:
-        None when the expression or the zone is not understood here, or never comes.
-    """
-    # Imported here, for few servers have a rule that needs it.
-    from cronsim import CronSim, CronSimError
-
-    try:
-        zone: tzinfo = ZoneInfo(timezone) if timezone else UTC
-        return next(CronSim(cron, after.astimezone(zone)), None)
-    except (CronSimError, ValueError, OSError, KeyError):
-        # SDKs allow more forms than ours; one that is not understood cannot be watched.
-        return None
 
 
 def _moment(text: str | None) -> datetime | None:
