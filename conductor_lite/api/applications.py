@@ -26,6 +26,11 @@ def _translate(application: OperationsApplication) -> Application:
         executor_timeout_secs=record.executor_timeout_secs,
         private_mode=record.private_mode,
         dbos_cloud=False,
+        recover_unknown_executors=record.recover_unknown_executors,
+        snapshots_enabled=record.snapshots_enabled,
+        snapshot_interval_secs=record.snapshot_interval_secs,
+        snapshot_keep_days=record.snapshot_keep_days,
+        snapshot_keep_rows=record.snapshot_keep_rows,
     )
 
 

@@ -1,4 +1,4 @@
-"""``conductor-lite app``: list, show, register, change and delete applications; list their executors."""
+"""``conductor-lite app``: list, show, register, change and delete applications; their executors."""
 
 from typing import Annotated
 
@@ -6,13 +6,19 @@ import msgspec
 import typer
 
 from conductor_lite.api.schemas.applications import Application, PatchAppInputBody, PutAppInputBody
-from conductor_lite.api.schemas.executors import Executor
+from conductor_lite.api.schemas.executors import (
+    Executor,
+    RecoverUnknownExecutorInputBody,
+    UnknownExecutor,
+)
+from conductor_lite.cli.bulk import confirm
 from conductor_lite.cli.commands import command
 from conductor_lite.cli.lazy import command_group
 from conductor_lite.cli.options import YesOption
-from conductor_lite.cli.output import Output, OutputOption, Table, emit, show, show_one
+from conductor_lite.cli.output import Output, OutputOption, Table, emit, printable, show, show_one
 from conductor_lite.cli.session import Session
 from conductor_lite.client import calls
+from conductor_lite.errors import ConfigurationError, NotFoundError
 
 app = command_group("Applications.")
 
@@ -42,6 +48,16 @@ _EXECUTORS: Table[Executor] = Table(
     ),
     "The application has no executors.",
 )
+_UNKNOWN: Table[UnknownExecutor] = Table(
+    lambda executor: executor.executor_id,
+    (
+        ("ID", lambda executor: executor.executor_id),
+        ("VERSION", lambda executor: executor.app_version),
+        ("PENDING", lambda executor: executor.pending_count),
+        ("FIRST SEEN", lambda executor: executor.first_seen_at),
+    ),
+    "No workflow waits for an executor that nobody knows.",
+)
 
 
 @command(app, "list")
@@ -60,6 +76,31 @@ def get_application(session: Session, name: NameArgument, output: OutputOption =
 def list_executors(session: Session, name: NameArgument, output: OutputOption = Output.TABLE) -> None:
     """List the executors of an application."""
     show(session.call(calls.list_executors(name)), _EXECUTORS, output)
+
+
+@command(app, "unknown-executors")
+def list_unknown(session: Session, name: NameArgument, output: OutputOption = Output.TABLE) -> None:
+    """List executors that own pending workflows of an application without being on record."""
+    show(session.call(calls.list_unknown_executors(name)), _UNKNOWN, output)
+
+
+@command(app, "recover-unknown")
+def recover_unknown(
+    session: Session,
+    name: NameArgument,
+    executor_id: Annotated[str, typer.Argument(help="Id of the executor.", metavar="EXECUTOR")],
+    app_version: Annotated[
+        str | None,
+        typer.Option(help="Its application version.  [default: the only one of that id]", metavar="TEXT"),
+    ] = None,
+    yes: YesOption = False,
+) -> None:
+    """Recover what an unknown executor left behind, as if it had just died. Be sure that it does not run."""
+    version = app_version or _only_version(session, name, executor_id)
+    confirm(f"Recover the workflows of {executor_id} ({version})? If it still runs, they run twice.", yes=yes)
+    body = RecoverUnknownExecutorInputBody(executor_id=executor_id, app_version=version)
+    session.call(calls.recover_unknown_executor(name, body))
+    emit(f"Executor {printable(executor_id)} counts as dead now; its workflows are being recovered.")
 
 
 @command(app, "register")
@@ -93,3 +134,16 @@ def delete(session: Session, name: NameArgument, yes: YesOption = False) -> None
         typer.confirm(f"Delete the application {name} and what is known of its executors?", abort=True)
     session.call(calls.delete_app(name))
     emit(f"The application {name} is deleted.")
+
+
+def _only_version(session: Session, name: str, executor_id: str) -> str:
+    found = session.call(calls.list_unknown_executors(name))
+    versions = [unknown.app_version for unknown in found if unknown.executor_id == executor_id]
+    if not versions:
+        raise NotFoundError(f"{name} has no unknown executor {executor_id!r} that owns pending workflows.")
+    if len(versions) > 1:
+        raise ConfigurationError(
+            f"Executor {executor_id!r} is unknown in {len(versions)} versions; name one with --app-version: "
+            f"{', '.join(versions)}."
+        )
+    return versions[0]

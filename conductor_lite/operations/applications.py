@@ -171,7 +171,8 @@ def _given(changes: ApplicationChanges) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not msgspec.UNSET}
 
 
-_BOUNDS = {
+#: Settings that are numbers: their names in the API, and what they are from and to.
+BOUNDS = {
     "executor_timeout_secs": ("executorTimeoutSecs", 1, MAX_EXECUTOR_TIMEOUT_SECS),
     "gc_time_threshold_ms": ("gcTimeThresholdMs", 0, _MAX_INT64),
     "gc_rows_threshold": ("gcRowsThreshold", 0, _MAX_INT64),
@@ -185,7 +186,7 @@ _BOUNDS = {
 def _require_valid_changes(given: Mapping[str, object]) -> None:
     errors = []
     for name, value in given.items():
-        bounds = _BOUNDS.get(name)
+        bounds = BOUNDS.get(name)
         if bounds is None or not isinstance(value, int):
             continue
         field, low, high = bounds

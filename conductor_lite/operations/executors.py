@@ -4,10 +4,11 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.errors import NotFoundError
 from conductor_lite.fleet.liveness import ExecutorKey
+from conductor_lite.fleet.unknown import UnknownExecutor
 from conductor_lite.fleet.views import ExecutorView, RecoveryView, VersionView
 from conductor_lite.operations.context import Context
 
-__all__ = ["ExecutorView", "Executors", "RecoveryView", "VersionView"]
+__all__ = ["ExecutorView", "Executors", "RecoveryView", "UnknownExecutor", "VersionView"]
 
 
 class Executors:
@@ -15,6 +16,17 @@ class Executors:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    async def list_unknown(self, actor: Actor, application_name: str) -> list[UnknownExecutor]:
+        """List who owns pending workflows without being on record, as the last sweep has found, oldest first.
+
+        Raises:
+            ForbiddenError: application.read is missing.
+            NotFoundError: no such application within reach.
+        """
+        actor.require(APPLICATION_READ)
+        record = await self._context.application(actor, application_name)
+        return self._context.fleet.unknown.of(record.id)
 
     async def list(self, actor: Actor, application_name: str) -> list[ExecutorView]:
         """List an application's executors: healthy ones first, then by when they were first seen.

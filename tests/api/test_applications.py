@@ -29,6 +29,11 @@ def test_registered_application_is_listed_with_every_published_property(run: Run
             "executorTimeoutSecs": 60,
             "privateMode": True,
             "dbosCloud": False,
+            "recoverUnknownExecutors": False,
+            "snapshotsEnabled": True,
+            "snapshotIntervalSecs": 15,
+            "snapshotKeepDays": 30,
+            "snapshotKeepRows": 1_000_000,
         }
 
     run(body)
@@ -49,10 +54,19 @@ def test_update_changes_what_is_given_and_leaves_the_rest(run: Run) -> None:
     async def body(api: Api) -> None:
         await api.client.put(SHOP, json={"privateMode": True})
         before = (await api.client.get(SHOP)).json()
-        changed = await api.client.patch(SHOP, json={"executorTimeoutSecs": 7, "gcTimeThresholdMs": 5})
+        changes = {
+            "executorTimeoutSecs": 7,
+            "gcTimeThresholdMs": 5,
+            "recoverUnknownExecutors": True,
+            "snapshotsEnabled": False,
+            "snapshotIntervalSecs": 60,
+            "snapshotKeepDays": 7,
+            "snapshotKeepRows": 9,
+        }
+        changed = await api.client.patch(SHOP, json=changes)
         assert (changed.status_code, changed.content) == (204, b"")
         after = (await api.client.get(SHOP)).json()
-        assert after == before | {"executorTimeoutSecs": 7, "gcTimeThresholdMs": 5}
+        assert after == before | changes
 
     run(body)
 

@@ -23,7 +23,9 @@ ADDED_OPERATIONS = {
     "listAlerts",
     "listNotificationTargets",
     "listRetentionRuns",
+    "listUnknownExecutors",
     "previewRetention",
+    "recoverUnknownExecutor",
     "renameToken",
     "restartWorkflow",
     "rewindWorkflow",
@@ -37,11 +39,13 @@ ADDED_SCHEMAS = {
     "MetricChart",
     "MetricSeries",
     "NotificationTarget",
+    "RecoverUnknownExecutorInputBody",
     "RenameTokenInputBody",
     "RestartWorkflowOutputBody",
     "RetentionPreview",
     "RetentionRun",
     "RewindWorkflowInputBody",
+    "UnknownExecutor",
 }
 
 #: Published as for those only who log in; here they are of use to everyone.
@@ -67,6 +71,15 @@ _RULE_TYPES = (
 _SOURCE = "query source?: auto|executor|snapshot"
 ADDED_PARAMETERS = {"listWorkflows": [_SOURCE], "searchWorkflows": [_SOURCE], "getWorkflow": [_SOURCE]}
 
+#: Settings of an application that we add.
+_ADDED_SETTINGS = {
+    "recoverUnknownExecutors": "boolean",
+    "snapshotIntervalSecs": "integer",
+    "snapshotKeepDays": "integer",
+    "snapshotKeepRows": "integer",
+    "snapshotsEnabled": "boolean",
+}
+
 #: By schema, what stands instead of the published properties or beside them. None: left out.
 DIFFERENT_PROPERTIES: dict[str, dict[str, str | None]] = {
     # What an older SDK does not tell is null, rather than something that was never said.
@@ -79,6 +92,8 @@ DIFFERENT_PROPERTIES: dict[str, dict[str, str | None]] = {
         "updatedAt": "date-time|null",
         "wasForkedFrom": "boolean|null",
     },
+    "Application": {**_ADDED_SETTINGS},
+    "PatchAppInputBody": {f"{name}?": kind for name, kind in _ADDED_SETTINGS.items()},
     # Types of rules and targets of our own stand beside the published ones.
     "AlertingRule": {"ruleType": _RULE_TYPES},
     "CreateAlertInputBody": {"ruleType": _RULE_TYPES},

@@ -14,7 +14,7 @@ from conductor_lite.api.operation import AnyOperation, Nothing
 from conductor_lite.api.schemas.applications import PatchAppInputBody
 from conductor_lite.api.table import TABLE
 from conductor_lite.client import Call, Listing, calls
-from conductor_lite.operations.applications import MAX_EXECUTOR_TIMEOUT_SECS
+from conductor_lite.operations.applications import BOUNDS
 
 SERVER_PARTS = (
     "alembic",
@@ -108,9 +108,12 @@ def test_what_makes_something_new_each_time_is_never_sent_twice(row: AnyOperatio
         assert not call_of(row)[0].idempotent
 
 
-def test_longest_executor_timeout_is_told_as_the_operation_has_it() -> None:
+def test_bounds_of_settings_are_told_as_the_operation_has_them() -> None:
     schema = msgspec.json.schema(PatchAppInputBody)["$defs"]["PatchAppInputBody"]["properties"]
-    assert schema["executorTimeoutSecs"]["maximum"] == MAX_EXECUTOR_TIMEOUT_SECS
+    for field, low, high in BOUNDS.values():
+        # That a number has 64 bits at most is told by its format.
+        told = schema[field]["minimum"], schema[field].get("maximum", 2**63 - 1)
+        assert told == (low, high), field
 
 
 @pytest.mark.parametrize("module", ["conductor_lite.client", "conductor_lite.client.calls"])

@@ -12,6 +12,9 @@ _TimeoutSecs = Annotated[
     Int64, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": _MAX_EXECUTOR_TIMEOUT_SECS})
 ]
 _Count = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 0})]
+_IntervalSecs = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 5, "maximum": 3_600})]
+_KeepDays = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 3_650})]
+_KeepRows = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 100_000_000})]
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -28,6 +31,12 @@ class Application(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     executor_timeout_secs: Int64
     private_mode: bool
     dbos_cloud: bool
+    #: Ours from here on.
+    recover_unknown_executors: bool
+    snapshots_enabled: bool
+    snapshot_interval_secs: Int64
+    snapshot_keep_days: Int64
+    snapshot_keep_rows: Int64
 
 
 class PutAppInputBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -46,3 +55,8 @@ class PatchAppInputBody(
     gc_time_threshold_ms: _Count | msgspec.UnsetType = msgspec.UNSET
     global_timeout_ms: _Count | msgspec.UnsetType = msgspec.UNSET
     private_mode: bool | msgspec.UnsetType = msgspec.UNSET
+    recover_unknown_executors: bool | msgspec.UnsetType = msgspec.UNSET
+    snapshots_enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    snapshot_interval_secs: _IntervalSecs | msgspec.UnsetType = msgspec.UNSET
+    snapshot_keep_days: _KeepDays | msgspec.UnsetType = msgspec.UNSET
+    snapshot_keep_rows: _KeepRows | msgspec.UnsetType = msgspec.UNSET

@@ -4,7 +4,7 @@ from types import NoneType
 
 from conductor_lite.api.schemas.applications import Application, PatchAppInputBody, PutAppInputBody
 from conductor_lite.api.schemas.definitions import ApplicationVersion, PatchLatestVersionInputBody
-from conductor_lite.api.schemas.executors import Executor
+from conductor_lite.api.schemas.executors import Executor, RecoverUnknownExecutorInputBody, UnknownExecutor
 from conductor_lite.client.call import Call
 
 
@@ -73,6 +73,29 @@ def list_executors(app: str) -> Call[list[Executor]]:
         path="/v2/orgs/{orgName}/apps/{appName}/executors",
         names={"appName": app},
         result=list[Executor],
+    )
+
+
+def list_unknown_executors(app: str) -> Call[list[UnknownExecutor]]:
+    """List unknown executors."""
+    return Call(
+        operation_id="listUnknownExecutors",
+        method="GET",
+        path="/v2/orgs/{orgName}/apps/{appName}/unknown-executors",
+        names={"appName": app},
+        result=list[UnknownExecutor],
+    )
+
+
+def recover_unknown_executor(app: str, body: RecoverUnknownExecutorInputBody) -> Call[None]:
+    """Recover what an unknown executor left behind."""
+    return Call(
+        operation_id="recoverUnknownExecutor",
+        method="POST",
+        path="/v2/orgs/{orgName}/apps/{appName}/unknown-executors/recover",
+        names={"appName": app},
+        body=body,
+        result=NoneType,
     )
 
 
