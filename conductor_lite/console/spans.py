@@ -1,0 +1,279 @@
+"""What workflow and step records say about the work they stand for: its kind, status and times. Pure.
+
+Timeline and graph read records through this module; where anything is drawn is none of its business.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from conductor_lite.protocol import StepRecord, WorkflowRecord
+
+#: What a span stands for. ``child`` is a child workflow; ``delay`` and ``queue`` the time before a workflow
+#: began; ``wait`` the wait for a message, an event, a stream or another workflow; ``internal`` what else the
+#: SDK records as a step.
+SpanKind = Literal["workflow", "child", "step", "sleep", "delay", "queue", "wait", "internal"]
+#: ``retried`` is a step that failed and was run again after that.
+SpanStatus = Literal["running", "waiting", "delayed", "succeeded", "retried", "failed", "cancelled"]
+
+_WORKFLOW_STATUS: dict[str, SpanStatus] = {
+    "PENDING": "running",
+    "ENQUEUED": "waiting",
+    "DELAYED": "delayed",
+    "SUCCESS": "succeeded",
+    "ERROR": "failed",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
+    "CANCELLED": "cancelled",
+}
+ENDED: frozenset[SpanStatus] = frozenset({"succeeded", "failed", "cancelled"})
+
+# So begin the names of what the SDKs for Python, TypeScript, Go and Java record as steps by themselves.
+_INTERNAL = "DBOS."
+_SLEEP = "DBOS.sleep"
+_GET_RESULT = "DBOS.getResult"
+_WAITS = frozenset(
+    {
+        "DBOS.recv",
+        "DBOS.getEvent",
+        _GET_RESULT,
+        "DBOS.waitFirst",
+        "DBOS.waitAll",
+        "DBOS.asyncio_wait",
+        "DBOS.select",
+        "DBOS.readStream",
+        "DBOS.readStreamOffset",
+    }
+)
+#: Each of these takes two numbers: its own, and the next one for its timeout, which is recorded as a sleep.
+_WITH_TIMEOUT = frozenset({"DBOS.recv", "DBOS.getEvent"})
+
+_DAY_MS = 86_400_000
+#: Smaller numbers are seconds: as milliseconds they would lie before 1973.
+_LEAST_MS = 100_000_000_000
+_RETRIES = re.compile(r"exceeded its maximum of (\d{1,6}) retries")
+
+
+class StepFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One step, understood."""
+
+    step: StepRecord
+    kind: SpanKind
+    status: SpanStatus
+    #: None: not on record, or not believable.
+    start_epoch_ms: int | None
+    #: None: not on record, or it has not ended.
+    end_epoch_ms: int | None
+    #: The workflow that this step started; waiting for another one is not starting it.
+    child_id: str | None
+    note: str = ""
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A time in which a workflow had not begun, or was to begin again."""
+
+    #: ``delay`` or ``queue``.
+    kind: SpanKind
+    label: str
+    status: SpanStatus
+    start_epoch_ms: int
+    #: None: not over yet.
+    end_epoch_ms: int | None
+
+
+def moment(epoch_ms: int | None, now_epoch_ms: int) -> int | None:
+    """A time on record, or None when it cannot be one; a clock may run ahead of ours by up to a day."""
+    return epoch_ms if epoch_ms is not None and 0 < epoch_ms < now_epoch_ms + _DAY_MS else None
+
+
+def workflow_status(workflow: WorkflowRecord) -> SpanStatus:
+    """What a workflow's status means here; of words that are not known, whether it has ended."""
+    known = _WORKFLOW_STATUS.get(workflow.status or "")
+    return known or ("succeeded" if workflow.completed_at_epoch_ms else "running")
+
+
+def step_kind(name: str) -> SpanKind:
+    """What kind of step has this name."""
+    if not name.startswith(_INTERNAL):
+        return "step"
+    if name == _SLEEP:
+        return "sleep"
+    return "wait" if name in _WAITS else "internal"
+
+
+def ended_at(workflow: WorkflowRecord, start: int | None, now_epoch_ms: int) -> int | None:
+    """When a workflow ended, not before ``start``; None while it goes on, and when nobody knows."""
+    if workflow_status(workflow) not in ENDED:
+        return None
+    end = moment(workflow.completed_at_epoch_ms, now_epoch_ms) or moment(
+        workflow.updated_at_epoch_ms, now_epoch_ms
+    )
+    return None if end is None else max(end, start or 0)
+
+
+def waits(workflow: WorkflowRecord, steps: Sequence[StepFacts], now_epoch_ms: int) -> list[Wait]:
+    """How long a workflow was delayed and queued, as far as that is on record.
+
+    Args:
+        workflow: enqueued, or not.
+        steps: its own, understood.
+        now_epoch_ms: tells what is over from what is not.
+    """
+    created = moment(workflow.created_at_epoch_ms, now_epoch_ms)
+    if created is None:
+        return []
+    status, found, begin = workflow_status(workflow), [], created
+    # What a fork took over from its origin happened before it.
+    starts = [s.start_epoch_ms for s in steps if s.start_epoch_ms is not None and s.start_epoch_ms >= created]
+    first = min(starts, default=None)
+    dequeued = moment(workflow.dequeued_at_epoch_ms, now_epoch_ms)
+    over = ended_at(workflow, created, now_epoch_ms)
+    until = workflow.delay_until_epoch_ms
+    if until is not None and until > created:
+        known = [time for time in (until, dequeued, first, over) if time is not None]
+        end = None if status == "delayed" else max(created, min(known))
+        delay: SpanStatus = "delayed" if end is None else "succeeded"
+        found.append(Wait(kind="delay", label="Delay", status=delay, start_epoch_ms=begin, end_epoch_ms=end))
+        begin = begin if end is None else end
+    if status == "delayed" or not (workflow.queue_name or dequeued):
+        return found
+    queue = f"Queue {workflow.queue_name}" if workflow.queue_name else "Queue"
+    if status == "waiting":
+        # With steps on record it has been recovered or resumed, and waits to begin again.
+        ends = [s.end_epoch_ms for s in steps if s.end_epoch_ms is not None]
+        begin = max([begin, *ends])
+        found.append(Wait(kind="queue", label=queue, status=status, start_epoch_ms=begin, end_epoch_ms=None))
+    elif dequeued is not None and dequeued >= begin and (first is None or first >= dequeued):
+        found.append(
+            Wait(kind="queue", label=queue, status="succeeded", start_epoch_ms=begin, end_epoch_ms=dequeued)
+        )
+    elif dequeued is None and first is None and status == "cancelled" and over is not None:
+        found.append(
+            Wait(
+                kind="queue", label=queue, status=status, start_epoch_ms=begin, end_epoch_ms=max(begin, over)
+            )
+        )
+    return found
+
+
+def understand(workflow: WorkflowRecord, steps: Sequence[StepRecord], now_epoch_ms: int) -> list[StepFacts]:
+    """Read the steps of one workflow, in the order of their numbers.
+
+    Args:
+        workflow: whose they are.
+        steps: in any order.
+        now_epoch_ms: tells what has ended from what has not.
+    """
+    ordered = sorted(steps, key=lambda step: step.function_id)
+    retried = _retried(ordered)
+    found = []
+    before: StepRecord | None = None
+    for index, step in enumerate(ordered):
+        if step.function_name == _SLEEP:
+            last = index == len(ordered) - 1
+            found.append(_sleep(workflow, step, before, last=last, now_epoch_ms=now_epoch_ms))
+        else:
+            found.append(_facts(workflow, step, now_epoch_ms, again=index in retried))
+        before = step
+    return found
+
+
+def _facts(workflow: WorkflowRecord, step: StepRecord, now_epoch_ms: int, *, again: bool) -> StepFacts:
+    start = moment(step.started_at_epoch_ms, now_epoch_ms)
+    end = moment(step.completed_at_epoch_ms, now_epoch_ms)
+    if start is not None and end is not None:
+        end = max(start, end)
+    status: SpanStatus = "succeeded"
+    if step.error is not None:
+        status = "retried" if again else "failed"
+    elif start is not None and end is None:
+        status = workflow_status(workflow)
+        end = ended_at(workflow, start, now_epoch_ms)
+    kind = step_kind(step.function_name)
+    return StepFacts(
+        step=step,
+        kind="child" if step.child_workflow_id and kind == "step" else kind,
+        status="waiting" if kind == "wait" and status == "running" else status,
+        start_epoch_ms=start,
+        end_epoch_ms=end,
+        child_id=None if kind == "wait" else step.child_workflow_id or None,
+        note=_note(step, again=again),
+    )
+
+
+def _sleep(
+    workflow: WorkflowRecord, step: StepRecord, before: StepRecord | None, *, last: bool, now_epoch_ms: int
+) -> StepFacts:
+    """A sleep is recorded when it begins, with the time to wake as its output; so are timeouts of waits."""
+    facts = _facts(workflow, step, now_epoch_ms, again=False)
+    wake = _wake_epoch_ms(step)
+    if step.error is not None or wake is None:
+        return facts
+    follows = before is not None and before.function_id == step.function_id - 1
+    if follows and before is not None and before.function_name in _WITH_TIMEOUT:
+        return msgspec.structs.replace(facts, kind="internal", note=f"timeout of {before.function_name}")
+    status = workflow_status(workflow)
+    over = ended_at(workflow, facts.start_epoch_ms, now_epoch_ms)
+    if last and not follows and _limits_a_wait(step, before, wake):
+        return msgspec.structs.replace(
+            facts,
+            kind="wait",
+            status=status if status in ENDED else "waiting",
+            end_epoch_ms=over,
+            note="waits for a message or an event" if over is None else "waited for a message or an event",
+        )
+    if over is not None and over < wake:
+        return msgspec.structs.replace(facts, status=status, end_epoch_ms=over)
+    if wake > now_epoch_ms:
+        return msgspec.structs.replace(facts, status="waiting", end_epoch_ms=None)
+    return msgspec.structs.replace(facts, end_epoch_ms=max(wake, facts.start_epoch_ms or 0))
+
+
+def _limits_a_wait(step: StepRecord, before: StepRecord | None, wake_epoch_ms: int) -> bool:
+    """Whether a sleep whose number leaves a gap is the timeout of a wait, recorded only when that is over."""
+    first = 1 if before is None else before.function_id + 1
+    # A real sleep is on record as ending when it is to wake, but older SDKs wrote both in the same way.
+    instant = step.completed_at_epoch_ms is not None and step.completed_at_epoch_ms < wake_epoch_ms - 1
+    return instant and step.function_id > first
+
+
+def _wake_epoch_ms(step: StepRecord) -> int | None:
+    """When a sleep ends: in seconds from Python, in milliseconds from the others."""
+    try:
+        value = float(step.output or "")
+    except ValueError:
+        return None
+    if not 0 < value < 1e16:
+        return None
+    return int(value if value >= _LEAST_MS else value * 1000)
+
+
+def _retried(ordered: Sequence[StepRecord]) -> set[int]:
+    """Places of failed steps after which the same step began anew, whatever the SDK did in between."""
+    found: set[int] = set()
+    following: StepRecord | None = None
+    for index in range(len(ordered) - 1, -1, -1):
+        step = ordered[index]
+        if step.function_name.startswith(_INTERNAL):
+            continue
+        if step.error is not None and following is not None and _again(step, following):
+            found.add(index)
+        following = step
+    return found
+
+
+def _again(step: StepRecord, following: StepRecord) -> bool:
+    if step.function_name != following.function_name:
+        return False
+    start, end = following.started_at_epoch_ms, step.completed_at_epoch_ms
+    # Those that ran side by side are not tries of one another.
+    return start is None or end is None or start >= end
+
+
+def _note(step: StepRecord, *, again: bool) -> str:
+    if step.error is None:
+        return ""
+    if retries := _RETRIES.search(step.error, 0, 10_000):
+        return f"failed after {retries[1]} retries"
+    return "the same step ran again after it" if again else ""
