@@ -9,7 +9,11 @@
   // --- Times -------------------------------------------------------------------------------------------------
 
   const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
-  const zoned = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+  const zoned = new Intl.DateTimeFormat(undefined, {
+    dateStyle: "medium",
+    timeStyle: "long",
+    timeZone: document.documentElement.dataset.zone || undefined,
+  });
   let serverAheadMs = 0;
 
   const coarse = (secs) => {
@@ -46,9 +50,9 @@
 
   // --- Copying and toasts ------------------------------------------------------------------------------------
 
-  const toast = (text) => {
+  const toast = (text, tone = "good") => {
     const box = document.createElement("div");
-    box.className = "toast toast-good";
+    box.className = `toast toast-${tone}`;
     const words = document.createElement("span");
     words.textContent = text;
     box.append(words);
@@ -60,6 +64,8 @@
     setTimeout(() => box.classList.add("leaving"), 6000);
     setTimeout(() => box.remove(), 6400);
   };
+
+  document.addEventListener("console:toast", ({ detail }) => toast(detail.text, detail.tone));
 
   const copy = async (button) => {
     const text = button.dataset.copy;
@@ -147,7 +153,8 @@
 
   // A form is sent once, however often its button is pressed; coming back to the page makes it usable again.
   document.addEventListener("submit", (event) => {
-    if (event.target.method !== "post") return;
+    // The property would be a field of that name, where a form has one.
+    if (event.target.getAttribute("method") !== "post" || event.defaultPrevented) return;
     if (event.target.dataset.sent) event.preventDefault();
     event.target.dataset.sent = "yes";
   });

@@ -67,6 +67,8 @@
     }
     if (answered) {
       document.dispatchEvent(new CustomEvent("console:refreshed"));
+      // Another filter makes it another page to watch.
+      if (stream && part().dataset.url !== streamOf) open();
       show(stream?.readyState === EventSource.OPEN ? "live" : "polling");
     } else {
       show("offline");
@@ -77,6 +79,7 @@
   // --- The stream ------------------------------------------------------------------------------------------------
 
   let stream = null;
+  let streamOf = null;
   let polling = null;
   let retry = null;
 
@@ -94,9 +97,9 @@
 
   const open = () => {
     close();
-    const topics = part()?.dataset.topics;
-    if (!topics || document.hidden) return;
-    stream = new EventSource(`/events?topics=${encodeURIComponent(topics)}`);
+    if (!part() || !("watched" in part().dataset) || document.hidden) return;
+    streamOf = part().dataset.url;
+    stream = new EventSource(`/events?page=${encodeURIComponent(streamOf)}`);
     stream.addEventListener("ready", () => {
       poll(false);
       show("live");
@@ -123,7 +126,7 @@
   window.addEventListener("pagehide", close);
   window.addEventListener("pageshow", (event) => event.persisted && open());
   document.addEventListener("console:refresh", refresh);
-  if (part()?.dataset.topics) {
+  if (part() && "watched" in part().dataset) {
     // Round trips and requests in flight change without being announced.
     setInterval(refresh, FRESHEN_MS);
     open();

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.forms import Flash, Form
+from conductor_lite.console.frame import frame
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site, explain
 from conductor_lite.console.snippets import server_url, snippets
@@ -145,6 +146,7 @@ class ApplicationPage:
             topics=(application_topic(record.id),),
             data=view,
             extras={
+                "frame": frame(overview.application, actor, "overview"),
                 "filters": _filters(request),
                 "statuses": STATUSES,
                 "form": filled

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
@@ -59,9 +59,9 @@ def milliseconds(value_ms: float) -> str:
     return f"{value_ms:.1f} ms" if value_ms < 10 else f"{value_ms:.0f} ms"
 
 
-def exact(moment: datetime) -> str:
-    """The moment itself, for hovering over a relative time; scripts show the reader's own zone instead."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+def exact(moment: datetime, zone: tzinfo = UTC) -> str:
+    """The moment itself in a zone, for hovering over a relative time."""
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def iso(moment: datetime) -> str:

@@ -1,28 +1,41 @@
 """Live pages: one stream of server-sent events per page, telling that something changed, never what.
 
-The page then fetches itself again. Streams are few, beat while nothing happens, and end when the server does.
+The page then fetches itself again. What changes is learnt from the operations' topics and, where a page shows
+what only executors know, by looking at its data now and then: once for everybody who looks at the same page.
 """
 
 import asyncio
+import hashlib
+import logging
+import time
 from collections.abc import AsyncGenerator
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.auth.permissions import APPLICATION_READ, ORGANIZATION_READ, TOKEN_READ
+from conductor_lite.console.preferences import preferences
+from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
-from conductor_lite.errors import ConductorError
-from conductor_lite.operations import Operations
-from conductor_lite.operations.topics import APPLICATIONS, AUDIT, KEYS, application_topic
+from conductor_lite.errors import ConductorError, NotFoundError
 
-MAX_STREAMS = 64
+logger = logging.getLogger(__name__)
+
+MAX_STREAMS = 128
 HEARTBEAT_SECS = 15.0
 #: Least time between two announcements on one stream.
 PAUSE_SECS = 0.5
 _RETRY_MS = 2_000
-_MAX_TOPICS = 16
+_MAX_URL_LENGTH = 16_000
+
+#: A look may take this part of the time between two; a slow executor is looked at less often.
+_SHARE_OF_TIME = 0.1
+#: After this many looks in a row that found nothing new, looks become rarer, down to this many times as rare.
+_CALM_LOOKS = 30
+_CALM_FACTOR = 2.5
+_MOST_PAUSE_SECS = 60.0
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -36,7 +49,7 @@ class EventStreams:
     """The open streams.
 
     Args:
-        site: who asks, and the operations whose changes are announced.
+        site: who asks, the pages, and the operations whose changes are announced.
         closing: set when the server begins to stop; ends every stream, so that none holds it up.
     """
 
@@ -45,27 +58,54 @@ class EventStreams:
         self._closing = closing
         # Streams now open.
         self.open = 0
+        # One watch per page and kind of reader, for as long as a stream needs it.
+        self._watches: dict[tuple[object, ...], PageWatch] = {}
+
+    @property
+    def watches(self) -> int:
+        """Pages that are being watched now."""
+        return len(self._watches)
 
     async def endpoint(self, request: Request) -> Response:
-        """Open a stream on ``?topics=``, as far as the actor may see them."""
+        """Open a stream on ``?page=``, the address of a page of the console."""
         if request.method == "HEAD":
             return Response(headers=_HEADERS, media_type="text/event-stream")
         try:
             actor = await self._site.actor(request)
-            wanted = request.query_params.get("topics", "").split(",")[:_MAX_TOPICS]
-            topics = await visible_topics(self._site.operations, actor, frozenset(wanted))
+            url = request.query_params.get("page", "")
+            if len(url) > _MAX_URL_LENGTH:
+                raise NotFoundError("There is no page at so long an address.")
+            target = self._site.page_request(request, url)
+            # What may not be seen is refused here, as the page itself would.
+            page = await self._site.look(target, actor)
         except ConductorError as error:
             return self._site.refusal(request, None, error)
         if self._closing.is_set() or self.open >= MAX_STREAMS:
             reason = "The server is stopping.\n" if self._closing.is_set() else "Too many pages are open.\n"
             return PlainTextResponse(reason, 503, {"Retry-After": "30"})
-        return _EventStream(self, topics)
+        return _EventStream(self, _fingerprint(request, actor, url), target, actor, page)
 
-    async def events(self, topics: frozenset[str], gone: asyncio.Task[None]) -> AsyncGenerator[bytes, None]:
+    def join(self, key: tuple[object, ...], request: Request, actor: Actor, page: Page) -> "PageWatch":
+        """Begin to watch a page, or watch it along with others; ``leave`` ends it."""
+        watch = self._watches.get(key)
+        if watch is None:
+            watch = self._watches[key] = PageWatch(self._site, request, actor, page)
+        watch.readers += 1
+        return watch
+
+    def leave(self, key: tuple[object, ...], watch: "PageWatch") -> None:
+        """Stop watching; with its last reader the watch ends."""
+        watch.readers -= 1
+        if not watch.readers:
+            watch.stop()
+            if self._watches.get(key) is watch:
+                del self._watches[key]
+
+    async def events(self, watch: "PageWatch", gone: asyncio.Task[None]) -> AsyncGenerator[bytes, None]:
         """Yield what the stream says until the reader has gone or the server closes."""
-        subscription = self._site.operations.changes.subscribe(topics)
         closing = asyncio.create_task(self._closing.wait())
-        change = asyncio.ensure_future(anext(subscription))
+        seen = watch.version
+        change = asyncio.create_task(watch.newer_than(seen))
         try:
             yield f"retry: {_RETRY_MS}\nevent: ready\ndata:\n\n".encode()
             while not (gone.done() or closing.done()):
@@ -75,15 +115,96 @@ class EventStreams:
                 if not change.done():
                     yield b": beat\n\n"
                     continue
-                yield f"event: change\ndata: {','.join(sorted(change.result()))}\n\n".encode()
+                seen = change.result()
+                yield b"event: change\ndata:\n\n"
                 # What happens meanwhile is merged into the next announcement.
                 await asyncio.wait({closing, gone}, timeout=PAUSE_SECS, return_when=asyncio.FIRST_COMPLETED)
-                change = asyncio.ensure_future(anext(subscription))
+                change = asyncio.create_task(watch.newer_than(seen))
         finally:
             closing.cancel()
             change.cancel()
             await asyncio.wait({closing, change})
-            await subscription.aclose()
+
+
+class PageWatch:
+    """Watches one page for everyone who looks at it: by its topics, and by looking at its data.
+
+    Args:
+        site: has the operations that announce changes, and the page itself.
+        request: as if the page were asked for.
+        actor: on whose behalf.
+        page: as it is now.
+    """
+
+    def __init__(self, site: Site, request: Request, actor: Actor, page: Page) -> None:
+        self._site = site
+        self._request = request
+        self._actor = actor
+        self._page = page
+        # Streams that follow it.
+        self.readers = 0
+        # Grows with each change.
+        self.version = 0
+        self._changed = asyncio.Condition()
+        self._tasks = [asyncio.create_task(self._listen())]
+        if page.poll_secs is not None:
+            self._tasks.append(asyncio.create_task(self._poll(page.poll_secs)))
+
+    def stop(self) -> None:
+        """End its work."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def newer_than(self, version: int) -> int:
+        """Wait for a change after this one; returns the latest."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.version > version)
+            return self.version
+
+    async def _announce(self) -> None:
+        async with self._changed:
+            self.version += 1
+            self._changed.notify_all()
+
+    async def _listen(self) -> None:
+        async for _ in self._site.operations.changes.subscribe(frozenset(self._page.topics)):
+            await self._announce()
+
+    async def _poll(self, poll_secs: float) -> None:
+        digest, calm_looks = _digest(self._page), 0
+        pause = poll_secs
+        while True:
+            await asyncio.sleep(pause)
+            started = time.monotonic()
+            found = await self._look()
+            calm_looks = calm_looks + 1 if found == digest else 0
+            if found != digest:
+                digest = found
+                await self._announce()
+            pause = pause_secs(poll_secs, time.monotonic() - started, calm_looks)
+
+    async def _look(self) -> bytes:
+        try:
+            return _digest(await self._site.look(self._request, self._actor))
+        except ConductorError as error:
+            # That nobody answers any more is something new as well.
+            return str(error).encode()
+        except Exception:
+            # The outermost loop of a watch: the page itself will say what is wrong.
+            logger.exception("Looking at a page failed")
+            return b"failed"
+
+
+def pause_secs(poll_secs: float, took_secs: float, calm_looks: int) -> float:
+    """How long to wait before the next look: longer where looks take long, or find nothing new.
+
+    Args:
+        poll_secs: what the page wishes.
+        took_secs: how long the last look took.
+        calm_looks: how many in a row found nothing new.
+    """
+    rarer = _CALM_FACTOR if calm_looks >= _CALM_LOOKS else 1.0
+    return min(_MOST_PAUSE_SECS, max(poll_secs * rarer, took_secs / _SHARE_OF_TIME))
 
 
 class _EventStream(Response):
@@ -94,16 +215,20 @@ class _EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: EventStreams, topics: frozenset[str]) -> None:
+    def __init__(
+        self, streams: EventStreams, key: tuple[object, ...], request: Request, actor: Actor, page: Page
+    ) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._streams = streams
-        self._topics = topics
+        self._key = key
+        self._of = (request, actor, page)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.open += 1
+        watch = self._streams.join(self._key, *self._of)
         gone = asyncio.create_task(_wait_for_disconnect(receive))
-        events = self._streams.events(self._topics, gone)
+        events = self._streams.events(watch, gone)
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async for event in events:
@@ -113,6 +238,7 @@ class _EventStream(Response):
             self._streams.open -= 1
             gone.cancel()
             await events.aclose()
+            self._streams.leave(self._key, watch)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
@@ -120,16 +246,18 @@ async def _wait_for_disconnect(receive: Receive) -> None:
         pass
 
 
-async def visible_topics(operations: Operations, actor: Actor, wanted: frozenset[str]) -> frozenset[str]:
-    """Keep those topics that tell the actor no more than its pages do; unknown ones are dropped."""
-    allowed = set()
-    if APPLICATION_READ in actor.permissions:
-        allowed.add(APPLICATIONS)
-        if any(topic not in (APPLICATIONS, KEYS, AUDIT) for topic in wanted):
-            applications = await operations.applications.list(actor)
-            allowed |= {application_topic(application.record.id) for application in applications}
-    if TOKEN_READ in actor.permissions:
-        allowed.add(KEYS)
-    if ORGANIZATION_READ in actor.permissions:
-        allowed.add(AUDIT)
-    return wanted & allowed
+def _digest(page: Page) -> bytes:
+    return hashlib.blake2b(msgspec.json.encode(page.data), digest_size=16).digest()
+
+
+def _fingerprint(request: Request, actor: Actor, url: str) -> tuple[object, ...]:
+    """Who sees the same when he looks at the same page."""
+    return (
+        url,
+        preferences(request),
+        actor.subject_type,
+        actor.subject_id,
+        actor.organization_id,
+        actor.permissions,
+        actor.application_ids,
+    )

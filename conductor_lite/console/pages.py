@@ -17,6 +17,7 @@ from conductor_lite.console.audit import AuditPage
 from conductor_lite.console.home import HomePage
 from conductor_lite.console.keys import KeysPage
 from conductor_lite.console.live import EventStreams
+from conductor_lite.console.preferences_page import PreferencesPage
 from conductor_lite.console.site import Problem, Site
 from conductor_lite.errors import ConductorError
 from conductor_lite.operations import Operations
@@ -51,12 +52,10 @@ class Console:
 
     def routes(self) -> list[BaseRoute]:
         """Every route of the console."""
-        pages = (HomePage, ApplicationPage, KeysPage, AuditPage)
-        return [
-            *(route for page in pages for route in page(self._site).routes()),
-            Route("/events", self.streams.endpoint, methods=["GET"]),
-            *static_routes(),
-        ]
+        pages = (HomePage, ApplicationPage, KeysPage, AuditPage, PreferencesPage)
+        routes = [route for page in pages for route in page(self._site).routes()]
+        self._site.knows(routes)
+        return [*routes, Route("/events", self.streams.endpoint, methods=["GET"]), *static_routes()]
 
     async def error_page(self, request: Request, error: Exception) -> Response:
         """Explain an error that no page handled: an ``exception_handlers`` entry for 404, 405 and 500."""

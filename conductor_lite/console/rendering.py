@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,10 +19,13 @@ from conductor_lite.console import formatting
 from conductor_lite.console.assets import asset_url
 from conductor_lite.console.forms import FormGuard
 from conductor_lite.console.navigation import SECTIONS
+from conductor_lite.console.preferences import RANGES, preferences, remember_range
 from conductor_lite.console.tables import link
+from conductor_lite.console.urls import app_url, workflow_url
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_LIVE_TARGET = "div#live"
+#: What htmx and our scripts name as the place that an answer goes to, and the layout that it gets.
+_LAYOUTS = {"div#live": "live.html", "dialog#modal": "dialog.html"}
 _JSON = "application/json"
 
 
@@ -30,7 +34,6 @@ _FILTERS: tuple[Callable[..., str], ...] = (
     formatting.coarse,
     formatting.count,
     formatting.duration,
-    formatting.exact,
     formatting.gist,
     formatting.iso,
     formatting.milliseconds,
@@ -54,6 +57,11 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     #: Topics whose changes refresh it.
     topics: tuple[str, ...] = ()
+    #: Seconds between two looks at its data while somebody watches, where no topic tells of every change.
+    poll_secs: float | None = None
+    #: Style sheets and scripts that it needs besides those of every page, by file name.
+    styles: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = ()
     #: What it shows, to the template as ``data`` and to programs as JSON.
     data: object = None
     #: What only the template needs, such as a form as it was filled in.
@@ -84,10 +92,11 @@ class Renderer:
             return Response(body, page.status, {"Cache-Control": "no-store", "Vary": "Accept"}, _JSON)
         # Going back must show the whole page, not the part that was last fetched from the same address.
         headers = {"Cache-Control": "no-store", "Vary": "Accept, HX-Request, Cookie"}
-        whole = not wants_live_part(request)
+        layout = wanted_layout(request)
+        whole = layout == "layout.html"
         nonce = self._guard.nonce(request)
         html = self._environment.get_template(page.template).render(
-            layout="layout.html" if whole else "live.html",
+            layout=layout,
             page=page,
             data=page.data,
             sections=[s for s in SECTIONS if actor and s.permission in actor.permissions],
@@ -97,12 +106,14 @@ class Renderer:
             now=self._now(),
             live_url=_live_url(request, page),
             may=actor.permissions if actor else frozenset(),
+            prefers=preferences(request),
             **page.extras,
         )
         response = Response(html, page.status, headers, "text/html")
         self._guard.remember(request, response, nonce)
         if whole:
             self._guard.take_flash(request, response)
+            remember_range(request, response)
         return response
 
 
@@ -119,10 +130,20 @@ def _environment() -> Environment:
         environment.filters[filter_.__name__] = filter_
     environment.filters["pretty"] = functools.partial(json.dumps, indent=2, ensure_ascii=False, default=str)
     environment.filters["hash"] = _hash
+    environment.filters["exact"] = _exact
     environment.globals["link"] = link
+    environment.globals["app_url"] = app_url
+    environment.globals["workflow_url"] = workflow_url
+    environment.globals["time_ranges"] = {name: label for name, (_, label) in RANGES.items()}
     environment.globals["asset_url"] = asset_url
     environment.globals["version"] = __version__
     return environment
+
+
+@pass_context
+def _exact(context: Context, moment: datetime) -> str:
+    """The moment itself in the reader's zone, for hovering over a relative time."""
+    return formatting.exact(moment, context["prefers"].zone)
 
 
 def _hash(text: str) -> str:
@@ -135,9 +156,11 @@ def _live_url(request: Request, page: Page) -> str:
     return f"{path}?{request.url.query}" if request.method == "GET" and request.url.query else path
 
 
-def wants_live_part(request: Request) -> bool:
-    """Whether htmx asks for the page's live part, to put it in place of the old one."""
-    return request.headers.get("hx-request") == "true" and request.headers.get("hx-target") == _LIVE_TARGET
+def wanted_layout(request: Request) -> str:
+    """The layout that a page is put into: all of it, its live part alone, or what goes into the dialog."""
+    if request.headers.get("hx-request") != "true":
+        return "layout.html"
+    return _LAYOUTS.get(request.headers.get("hx-target", ""), "layout.html")
 
 
 def prefers_json(accept: str) -> bool:

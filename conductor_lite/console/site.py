@@ -1,11 +1,13 @@
 """What every page shares: who asks, reading and guarding forms, and turning errors into pages."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Match
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.authenticate import Authenticator
@@ -23,10 +25,15 @@ from conductor_lite.errors import (
     UnauthenticatedError,
 )
 from conductor_lite.operations import Operations
+from conductor_lite.operations.deadline import deadline
+from conductor_lite.operations.sharing import sharing
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 View = Callable[[Request, Actor], Awaitable[Page]]
 Action = Callable[[Request, Actor, Form], Awaitable[Response]]
+
+#: Seconds that a page waits for executors.
+VIEW_SECS = 10.0
 
 _STATUSES: tuple[tuple[type[ConductorError], int, str], ...] = (
     (NotFoundError, 404, "Not found"),
@@ -77,6 +84,9 @@ class Site:
         self.now = now
         self._authenticator = authenticator
         self._guard = FormGuard()
+        # Every route of the console, and the views behind those that show a page; filled once, at the start.
+        self._routes: Sequence[BaseRoute] = ()
+        self._views: dict[object, View] = {}
         self._renderer = Renderer(self._guard, now, dev=settings.dev)
 
     async def actor(self, request: Request) -> Actor:
@@ -95,12 +105,46 @@ class Site:
             actor = None
             try:
                 actor = await self.actor(request)
-                page = await view(request, actor)
+                page = await self._seen(view, request, actor)
             except ConductorError as error:
                 return self.refusal(request, actor, error)
             return self._renderer.respond(request, page, actor)
 
+        self._views[endpoint] = view
         return endpoint
+
+    def knows(self, routes: Sequence[BaseRoute]) -> None:
+        """Say once which pages there are, so that ``page_request`` finds them."""
+        self._routes = routes
+
+    def page_request(self, request: Request, url: str) -> Request:
+        """What ``look`` needs: a request for the page at ``url``, on behalf of whoever sent ``request``.
+
+        Raises:
+            NotFoundError: no page is at that address.
+        """
+        parts = urlsplit(url)
+        scope = {
+            **request.scope,
+            "method": "GET",
+            "path": unquote(parts.path),
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
+        }
+        for route in self._routes:
+            match, more = route.matches(scope)
+            if match is Match.FULL and more.get("endpoint") in self._views:
+                return Request({**scope, **more})
+        raise NotFoundError("There is no page at this address.")
+
+    async def look(self, request: Request, actor: Actor) -> Page:
+        """The page that ``page_request`` found, as it is now; raises what the page raises."""
+        return await self._seen(self._views[request.scope["endpoint"]], request, actor)
+
+    async def _seen(self, view: View, request: Request, actor: Actor) -> Page:
+        # Pages look again and again, many at the same: what executors answer is shared among them.
+        with sharing(), deadline(VIEW_SECS):
+            return await view(request, actor)
 
     def does(self, action: Action) -> Endpoint:
         """Make an endpoint of a form that does something; nothing runs unless a page of ours sent it."""
@@ -122,9 +166,19 @@ class Site:
         return self._renderer.respond(request, page, actor)
 
     def redirect(self, request: Request, url: str, flash: Flash) -> Response:
-        """Go on to another page, which says what was done (RFC 9110, section 15.4.4)."""
-        response = RedirectResponse(url, 303)
-        self._guard.flash(request, response, flash)
+        """Go on to another page, which says what was done (RFC 9110, section 15.4.4).
+
+        A form that a script sent is told where to go; the page it is on already is not loaded anew.
+        """
+        if request.headers.get("hx-request") != "true":
+            response: Response = RedirectResponse(url, 303)
+            self._guard.flash(request, response, flash)
+            return response
+        here = request.headers.get("hx-current-url", "")
+        stays = urlsplit(url).path == urlsplit(here).path
+        response = JSONResponse({"location": url, "stays": stays, "text": flash.text, "tone": flash.tone})
+        if not stays:
+            self._guard.flash(request, response, flash)
         return response
 
     def refusal(self, request: Request, actor: Actor | None, error: ConductorError) -> Response:

@@ -19,6 +19,7 @@ from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.fleet.measurer import Measurer
 from conductor_lite.notify import Notifier
 from conductor_lite.operations.deadline import remaining_secs
+from conductor_lite.operations.sharing import SharedAnswers
 from conductor_lite.protocol import Reply, Request
 from conductor_lite.store.alerting_rules import AlertingRules as AlertingRuleStore
 from conductor_lite.store.alerts import Alerts
@@ -102,6 +103,7 @@ class Context:
         self.verifier = verifier
         self.changes = changes
         self.now = now
+        self._shared = SharedAnswers()
 
     async def application(self, actor: Actor, name: str) -> ApplicationRecord:
         """Find an application that the actor may see.
@@ -119,15 +121,19 @@ class Context:
     ) -> R:
         """Ask one of an application's executors; see ``Fleet.ask`` for what is raised.
 
-        Gives up when the caller does, as ``deadline`` says.
+        Gives up when the caller does, as ``deadline`` says, and shares answers as ``sharing`` does.
         What an executor reports of a private application is not passed on: it may quote a payload.
         """
         try:
-            return await self.fleet.ask(
+            return await self._shared.ask(
                 application.id,
                 request,
-                application_version=application_version,
-                deadline_secs=remaining_secs(),
+                lambda: self.fleet.ask(
+                    application.id,
+                    request,
+                    application_version=application_version,
+                    deadline_secs=remaining_secs(),
+                ),
             )
         except UnsupportedMessageError:
             raise

@@ -103,7 +103,7 @@ def test_register_configure_and_delete(server: RealServer, open_page: Open) -> N
     page.get_by_text("Settings", exact=True).click()
     page.get_by_label("Executor timeout").fill("30")
     page.get_by_role("button", name="Save settings").click()
-    expect(page.locator(".title")).to_contain_text("timeout 30 s")
+    expect(page.get_by_text("Timeout 30 s")).to_be_visible()
     page.get_by_text("Settings", exact=True).click()
     page.get_by_role("link", name="Delete…").click()
     page.get_by_role("button", name="Delete billing").click()

@@ -1,19 +1,26 @@
-"""Event streams: only what may be seen, few at a time, and none outlives its reader or the server."""
+"""Event streams: only what may be seen, few at a time, looked at once for all, and none outlives its reader."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
+from urllib.parse import quote
 
+import pytest
 from console.pictures import LocalAuthenticator, PicturedOperations, hostile, orders
 from starlette.requests import Request
+from starlette.routing import Route
 from starlette.types import Message, Scope
 from support.wait import wait_until_async
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.config import Settings
 from conductor_lite.console import live
-from conductor_lite.console.live import EventStreams, visible_topics
+from conductor_lite.console.application import ApplicationPage
+from conductor_lite.console.home import HomePage
+from conductor_lite.console.live import EventStreams
+from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
+from conductor_lite.errors import NoHealthyExecutorError
 from conductor_lite.fleet.changes import Changes
 
 DEADLINE_SECS = 5
@@ -22,7 +29,7 @@ DEADLINE_SECS = 5
 class Reader:
     """One browser's end of a stream, spoken to in ASGI."""
 
-    def __init__(self, streams: EventStreams, topics: str) -> None:
+    def __init__(self, streams: EventStreams, page: str) -> None:
         self.status = 0
         self.text = ""
         self.gone = asyncio.Event()
@@ -30,7 +37,7 @@ class Reader:
             "type": "http",
             "method": "GET",
             "path": "/events",
-            "query_string": f"topics={topics}".encode(),
+            "query_string": f"page={quote(page)}".encode(),
             "headers": [],
         }
         self.task = asyncio.create_task(self._run(streams, scope))
@@ -56,41 +63,73 @@ class Reader:
         await asyncio.wait_for(asyncio.shield(self.task), DEADLINE_SECS)
 
 
-Case = Callable[[EventStreams, Changes, asyncio.Event], Awaitable[None]]
+class Counter:
+    """A page that shows what only looking tells: a number."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.looks = 0
+        self.fault: Exception | None = None
+
+    async def show(self, request: Request, actor: Actor) -> Page:
+        self.looks += 1
+        if self.fault is not None:
+            raise self.fault
+        data = {"number": self.number, "query": request.url.query}
+        return Page(template="problem.html", title="", data=data, poll_secs=0.02)
 
 
-def run(case: Case) -> None:
-    async def main() -> None:
+class Case:
+    """What a test works with."""
+
+    def __init__(self) -> None:
         operations = PicturedOperations(orders(), hostile())
-        changes = Changes()
-        operations.changes = cast(Any, changes)
-        closing = asyncio.Event()
+        self.changes = Changes()
+        operations.changes = cast(Any, self.changes)
+        self.closing = asyncio.Event()
+        self.counter = Counter()
         site = Site(cast(Any, operations), cast(Any, LocalAuthenticator()), Settings())
-        await case(EventStreams(site, closing), changes, closing)
-        await wait_until_async(lambda: changes.listeners == 0, DEADLINE_SECS, "every subscription to end")
+        pages = [*HomePage(site).routes(), *ApplicationPage(site).routes()]
+        site.knows([*pages, Route("/counter", site.shows(self.counter.show))])
+        self.streams = EventStreams(site, self.closing)
+
+    def reader(self, page: str) -> Reader:
+        return Reader(self.streams, page)
+
+
+def run(body: Callable[[Case], Awaitable[None]]) -> None:
+    async def main() -> None:
+        case = Case()
+        await body(case)
+        await wait_until_async(
+            lambda: case.changes.listeners == 0 and case.streams.watches == 0, DEADLINE_SECS, "all to end"
+        )
 
     asyncio.run(main())
 
 
-def test_changes_are_announced_by_topic() -> None:
-    async def case(streams: EventStreams, changes: Changes, closing: asyncio.Event) -> None:
-        reader = Reader(streams, "applications,application:id-orders")
+def test_changes_of_the_pages_topics_are_announced() -> None:
+    async def body(case: Case) -> None:
+        reader = case.reader("/apps/orders?status=DEAD")
         await reader.saw("event: ready")
-        changes.publish("application:id-orders")
-        await reader.saw("event: change\ndata: application:id-orders\n\n")
+        await wait_until_async(lambda: case.changes.listeners == 1, DEADLINE_SECS, "the watch to listen")
+        case.changes.publish("application:other", "keys")
+        case.changes.publish("application:id-orders")
+        await reader.saw("event: change\n")
         reader.gone.set()
         await reader.ended()
-        assert streams.open == 0
+        assert case.streams.open == 0
 
-    run(case)
+    run(body)
 
 
 def test_a_burst_of_changes_is_announced_at_most_twice_a_second() -> None:
-    async def case(streams: EventStreams, changes: Changes, closing: asyncio.Event) -> None:
-        reader = Reader(streams, "applications")
+    async def body(case: Case) -> None:
+        reader = case.reader("/")
         await reader.saw("event: ready")
+        await wait_until_async(lambda: case.changes.listeners == 1, DEADLINE_SECS, "the watch to listen")
         for _ in range(200):
-            changes.publish("applications")
+            case.changes.publish("applications")
             await asyncio.sleep(0)
         await reader.saw("event: change")
         await asyncio.sleep(live.PAUSE_SECS / 2)
@@ -101,66 +140,130 @@ def test_a_burst_of_changes_is_announced_at_most_twice_a_second() -> None:
         reader.gone.set()
         await reader.ended()
 
-    run(case)
+    run(body)
+
+
+def test_what_no_topic_tells_is_found_by_looking() -> None:
+    async def body(case: Case) -> None:
+        reader = case.reader("/counter")
+        await reader.saw("event: ready")
+        looks = case.counter.looks
+        await wait_until_async(lambda: case.counter.looks > looks + 3, DEADLINE_SECS, "some looks")
+        assert "change" not in reader.text
+        case.counter.number = 1
+        await reader.saw("event: change")
+        reader.gone.set()
+        await reader.ended()
+
+    run(body)
+
+
+def test_all_who_look_at_one_page_share_its_looks() -> None:
+    async def body(case: Case) -> None:
+        readers = [case.reader("/counter") for _ in range(20)]
+        others = case.reader("/counter?q=other")
+        for reader in (*readers, others):
+            await reader.saw("event: ready")
+        assert case.streams.watches == 2
+        case.counter.number = 7
+        for reader in (*readers, others):
+            await reader.saw("event: change")
+        for reader in readers[1:]:
+            reader.gone.set()
+            await reader.ended()
+        # The watch goes on for the one who stays, and ends with him.
+        case.counter.number = 8
+        await wait_until_async(
+            lambda: readers[0].text.count("event: change") == 2, DEADLINE_SECS, "the last one to hear"
+        )
+        readers[0].gone.set()
+        others.gone.set()
+        await readers[0].ended()
+        await others.ended()
+        await asyncio.sleep(0)
+        looks = case.counter.looks
+        await asyncio.sleep(0.1)
+        assert case.counter.looks == looks
+
+    run(body)
+
+
+def test_that_nobody_answers_any_more_is_a_change_and_that_someone_does_again_as_well() -> None:
+    async def body(case: Case) -> None:
+        reader = case.reader("/counter")
+        await reader.saw("event: ready")
+        case.counter.fault = NoHealthyExecutorError("Nobody is there.")
+        await reader.saw("event: change")
+        case.counter.fault = ValueError("a mistake")
+        await wait_until_async(lambda: reader.text.count("event: change") == 2, DEADLINE_SECS, "the mistake")
+        case.counter.fault = None
+        await wait_until_async(lambda: reader.text.count("event: change") == 3, DEADLINE_SECS, "the return")
+        reader.gone.set()
+        await reader.ended()
+
+    run(body)
+
+
+def test_looks_are_fewer_where_they_take_long_or_find_nothing() -> None:
+    assert live.pause_secs(2.0, took_secs=0.01, calm_looks=0) == 2.0
+    assert live.pause_secs(2.0, took_secs=0.01, calm_looks=30) == 5.0
+    assert live.pause_secs(2.0, took_secs=1.5, calm_looks=0) == pytest.approx(15)
+    assert live.pause_secs(2.0, took_secs=10.0, calm_looks=99) == 60.0
 
 
 def test_streams_end_when_the_server_closes() -> None:
-    async def case(streams: EventStreams, changes: Changes, closing: asyncio.Event) -> None:
-        readers = [Reader(streams, "applications") for _ in range(3)]
+    async def body(case: Case) -> None:
+        readers = [case.reader("/") for _ in range(3)]
         for reader in readers:
             await reader.saw("event: ready")
-        changes.publish("applications")
-        closing.set()
+        case.changes.publish("applications")
+        case.closing.set()
         for reader in readers:
             await reader.ended()
-        late = Reader(streams, "applications")
+        late = case.reader("/")
         await late.ended()
         assert late.status == 503
 
-    run(case)
+    run(body)
 
 
 def test_streams_are_few() -> None:
-    async def case(streams: EventStreams, changes: Changes, closing: asyncio.Event) -> None:
-        readers = [Reader(streams, "applications") for _ in range(live.MAX_STREAMS)]
+    async def body(case: Case) -> None:
+        readers = [case.reader("/") for _ in range(live.MAX_STREAMS)]
         for reader in readers:
             await reader.saw("event: ready")
-        refused = Reader(streams, "applications")
+        refused = case.reader("/")
         await refused.ended()
         assert refused.status == 503
         readers[0].gone.set()
         await readers[0].ended()
-        admitted = Reader(streams, "applications")
+        admitted = case.reader("/")
         await admitted.saw("event: ready")
-        closing.set()
+        case.closing.set()
         for reader in (*readers[1:], admitted):
             await reader.ended()
 
-    run(case)
+    run(body)
 
 
 def test_a_quiet_stream_beats(monkeypatch: Any) -> None:
     monkeypatch.setattr(live, "HEARTBEAT_SECS", 0.05)
 
-    async def case(streams: EventStreams, changes: Changes, closing: asyncio.Event) -> None:
-        reader = Reader(streams, "nothing-known")
+    async def body(case: Case) -> None:
+        reader = case.reader("/")
         await reader.saw(": beat\n\n: beat\n\n")
-        changes.publish("nothing-known")
-        await reader.saw(": beat\n\n: beat\n\n: beat")
         assert "change" not in reader.text
         reader.gone.set()
         await reader.ended()
 
-    run(case)
+    run(body)
 
 
-def test_topics_beyond_the_actors_reach_are_dropped() -> None:
-    async def topics(*permissions: str) -> frozenset[str]:
-        actor = Actor(subject_type="api_key", subject_id="k", display="k", permissions=frozenset(permissions))
-        wanted = frozenset({"applications", "application:id-orders", "application:other", "keys", "audit"})
-        return await visible_topics(cast(Any, PicturedOperations(orders())), actor, wanted)
+def test_only_pages_that_are_there_can_be_watched() -> None:
+    async def body(case: Case) -> None:
+        for page in ("", "/none", "/apps/none", "/events?page=/", "/" + "x" * 20_000):
+            reader = case.reader(page)
+            await reader.ended()
+            assert reader.status == 404, page
 
-    assert asyncio.run(topics("application.read")) == {"applications", "application:id-orders"}
-    assert asyncio.run(topics("token.read")) == {"keys"}
-    assert asyncio.run(topics("organization.read")) == {"audit"}
-    assert asyncio.run(topics()) == frozenset()
+    run(body)

@@ -1,0 +1,118 @@
+// Doing things without leaving the page: questions that open as a dialog, forms that are sent in place, rows
+// that are selected. Every link and form here works as a page of its own as well.
+(() => {
+  "use strict";
+
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const tell = (text, tone = "good") =>
+    document.dispatchEvent(new CustomEvent("console:toast", { detail: { text, tone } }));
+
+  // --- The dialog: what [data-modal] links to, and what [data-modal] forms answer --------------------------------
+
+  const modal = $("#modal");
+
+  const ask = async (url, options = {}) => {
+    const headers = {
+      Accept: "text/html",
+      "HX-Request": "true",
+      "HX-Target": "dialog#modal",
+      // So that the server knows whether what it has to say is said on this page or on the next.
+      "HX-Current-URL": window.location.href,
+    };
+    try {
+      const response = await fetch(url, { ...options, headers });
+      if (response.headers.get("content-type")?.startsWith("application/json")) {
+        return void follow(await response.json());
+      }
+      show(await response.text());
+    } catch {
+      tell("The server does not answer; nothing was done.", "bad");
+    }
+  };
+
+  const show = (html) => {
+    modal.innerHTML = html;
+    const heading = $("h1, h2", modal);
+    if (heading) {
+      heading.id ||= "modal-title";
+      modal.setAttribute("aria-labelledby", heading.id);
+    }
+    if (!modal.open) modal.showModal();
+    ($("[autofocus]", modal) ?? $("input:not([type=hidden]), select, textarea, button", modal))?.focus();
+    document.dispatchEvent(new CustomEvent("console:dialog"));
+  };
+
+  // What a form did: said here where it leaves us on this page, by the next page otherwise.
+  const follow = ({ location: url, stays, text, tone }) => {
+    if (!stays) return void window.location.assign(url);
+    if (modal.open) modal.close();
+    tell(text, tone);
+    for (const box of $$("[data-select]:checked")) box.checked = false;
+    count();
+    document.dispatchEvent(new CustomEvent("console:refresh"));
+  };
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-modal]");
+    if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    ask(link.href);
+  });
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const inPlace = form.closest("#modal") ?? form.matches("[data-modal], [data-in-place]");
+    if (!inPlace || form.getAttribute("method") !== "post" || event.defaultPrevented) return;
+    event.preventDefault();
+    const button = event.submitter;
+    const body = new URLSearchParams(new FormData(form, button));
+    const waiting = button ?? $("button", form);
+    waiting.disabled = true;
+    const url = button?.getAttribute("formaction") ?? form.getAttribute("action");
+    ask(url, { method: "post", body }).finally(() => { waiting.disabled = false; });
+  });
+
+  // A dialog that was answered leaves nothing behind.
+  modal.addEventListener("close", () => modal.replaceChildren());
+
+  // --- Selecting rows: [data-select] boxes, one [data-select-all], a [data-selected] bar ---------------------------
+
+  let last = null;
+
+  const count = () => {
+    const boxes = $$("[data-select]");
+    const chosen = boxes.filter((box) => box.checked).length;
+    for (const bar of $$("[data-selected]")) {
+      bar.hidden = chosen === 0;
+      const words = $("[data-selected-count]", bar);
+      if (words) words.textContent = String(chosen);
+    }
+    const all = $("[data-select-all]");
+    if (all) {
+      all.checked = chosen > 0 && chosen === boxes.length;
+      all.indeterminate = chosen > 0 && chosen < boxes.length;
+    }
+  };
+
+  document.addEventListener("click", (event) => {
+    const box = event.target.closest("[data-select]");
+    if (!box) return;
+    const boxes = $$("[data-select]");
+    if (event.shiftKey && last && last.isConnected && last !== box) {
+      const [from, to] = [boxes.indexOf(last), boxes.indexOf(box)].sort((a, b) => a - b);
+      for (const between of boxes.slice(from, to + 1)) between.checked = box.checked;
+    }
+    last = box;
+  });
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-select-all]")) {
+      for (const box of $$("[data-select]")) box.checked = event.target.checked;
+    }
+    if (event.target.matches("[data-select], [data-select-all]")) count();
+  });
+
+  document.addEventListener("console:refreshed", count);
+  count();
+})();
