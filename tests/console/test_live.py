@@ -1,4 +1,4 @@
-"""Event streams: only what may be seen, few at a time, looked at once for all, and none outlives its reader."""
+"""Event streams: only what may be seen, few, looked at once for all, and none outlives its reader."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
