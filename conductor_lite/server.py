@@ -26,12 +26,14 @@ from conductor_lite.fleet.changes import Changes
 from conductor_lite.fleet.endpoint import ExecutorEndpoint
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.fleet.measurer import Measurer
+from conductor_lite.fleet.recommender import Recommender
 from conductor_lite.notify import Notifier
 from conductor_lite.operations import Operations
 from conductor_lite.operations.context import Context
 from conductor_lite.policies.alert_delivery import AlertDelivery
 from conductor_lite.policies.alerts import AlertWatch
 from conductor_lite.policies.audit_retention import AuditRetention
+from conductor_lite.policies.autoscaling import AutoscalingWatch
 from conductor_lite.policies.metrics import MetricCollection
 from conductor_lite.policies.orphans import OrphanSweep
 from conductor_lite.policies.retention import RetentionPolicy
@@ -92,7 +94,8 @@ class Conductor:
         rules, alerts, targets = AlertingRules(db), Alerts(db), NotificationTargets(db)
         retention_runs, notifier = RetentionRuns(db), Notifier()
         self._retention = RetentionPolicy(self.fleet, applications, retention_runs, audit_log, changes, clock)
-        measurer = Measurer(self.fleet, clock)
+        measurer, recommender = Measurer(self.fleet, clock), Recommender(clock)
+        autoscaling_policies = AutoscalingPolicies(db)
         # What the conductor does by itself on a clock, beside the fleet's own loops.
         self._policies = PolicyRunner(
             [
@@ -110,7 +113,10 @@ class Conductor:
                 ),
                 AlertDelivery(self.fleet, applications, alerts, targets, notifier, changes, clock),
                 self._retention,
-                MetricCollection(self.fleet, measurer, applications, audit_log, MetricPoints(db), clock),
+                AutoscalingWatch(self.fleet, recommender, applications, autoscaling_policies, clock),
+                MetricCollection(
+                    self.fleet, measurer, recommender, applications, audit_log, MetricPoints(db), clock
+                ),
                 Snapshots(self.fleet, applications, snapshots, clock),
             ],
             clock,
@@ -129,13 +135,14 @@ class Conductor:
                 notifier=notifier,
                 retention_runs=retention_runs,
                 retention=self._retention,
-                autoscaling_policies=AutoscalingPolicies(db),
+                autoscaling_policies=autoscaling_policies,
                 audit_log=audit_log,
                 snapshots=snapshots,
                 snapshot_search=SnapshotSearch(db),
                 fleet=self.fleet,
                 metric_reading=MetricReading(db),
                 measurer=measurer,
+                recommender=recommender,
                 report=self.report,
                 verifier=verifier,
                 changes=changes,

@@ -8,8 +8,9 @@ from conductor_lite.store.metric_families import FAMILIES, Label, Rollup
 OTHER = "other"
 #: Longer names are cut.
 MAX_LABEL_LENGTH = 256
-#: Most names of each kind that one application has: workflows with their queues, steps, executors' versions.
-ROOM: Mapping[str, int] = {"workflow_name": 200, "step_name": 200, "status": 60}
+#: Most names of each kind that one application has: workflows with their queues, steps, executors' versions,
+#: versions that are scaled.
+ROOM: Mapping[str, int] = {"workflow_name": 200, "step_name": 200, "status": 60, "application_version": 60}
 
 
 class Admission:

@@ -1,27 +1,59 @@
-"""Autoscaling: an application's policy, and how many executors it asks for now."""
+"""Autoscaling: an application's policy, and how many executors it asks for, now and in the past."""
 
-from collections import Counter
+import asyncio
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
-from conductor_lite.errors import FieldError, InvalidError, NotFoundError
-from conductor_lite.operations.context import Context
-from conductor_lite.operations.recommendation import (
-    QueueLimits,
-    Recommendation,
-    recommend,
-    recommend_all,
+from conductor_lite.errors import (
+    DispatchError,
+    ExecutorReportedError,
+    FieldError,
+    InvalidError,
+    NoExecutorAnsweredError,
+    NotFoundError,
 )
-from conductor_lite.operations.versions import registered_versions
-from conductor_lite.protocol import GetQueue, GetWorkflowAggregates, QueueRecord, WorkflowAggregatesBody
+from conductor_lite.fleet.measuring import Ask
+from conductor_lite.fleet.recommendation import Observation, Recommendation
+from conductor_lite.fleet.recommender import why_unfit
+from conductor_lite.fleet.views import HEALTHY
+from conductor_lite.operations.context import Context
+from conductor_lite.operations.metrics import Chart, Series, read_chart, require_sane_range
+from conductor_lite.protocol import GetQueue, Reply, Request
+from conductor_lite.store.metric_families import KEPT_SECS, MINUTE, Group
 from conductor_lite.store.records import ApplicationRecord, AutoscalingPolicy, RolloutPolicy
 
-__all__ = ["Autoscaling", "AutoscalingPolicy", "Recommendation", "Recommendations", "RolloutPolicy"]
+__all__ = [
+    "Autoscaling",
+    "AutoscalingPolicy",
+    "DesiredExecutors",
+    "Recommendation",
+    "Recommendations",
+    "RolloutPolicy",
+]
+
+R = TypeVar("R", bound=Reply)
 
 #: Word that stands for whichever version is the latest.
 LATEST = "latest"
+#: Seconds that a scaler is let wait for an executor; KEDA itself gives up after three by default.
+PATIENCE_SECS = 2.0
+#: Seconds for which an answer serves other scalers as well.
+SHARED_SECS = 10.0
+
+Basis: TypeAlias = Literal["observed", "remembered", "minimum"]
+OBSERVED: Basis = "observed"
+REMEMBERED: Basis = "remembered"
+MINIMUM: Basis = "minimum"
+
+#: How long the last answer holds while nobody answers: as long as minutes are on record.
+_REMEMBERED_FOR = timedelta(seconds=KEPT_SECS[MINUTE])
+#: Families that tell how it went.
+_CHARTED = ("desired_executors", "queue_depth", "executors")
 
 
 class Recommendations(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,15 +67,17 @@ class Recommendations(msgspec.Struct, frozen=True, kw_only=True):
     versions: tuple[Recommendation, ...]
 
 
-class _Backlog(msgspec.Struct, frozen=True, kw_only=True):
-    """What an executor says that the recommendations are worked out from."""
+class DesiredExecutors(msgspec.Struct, frozen=True, kw_only=True):
+    """How many executors of one version a scaler is to run."""
 
-    policy: AutoscalingPolicy
-    limits: QueueLimits | None
-    #: Registered versions, the latest first; not empty.
-    versions: tuple[str, ...]
-    depths: dict[str, int]
-    observed_at_epoch_ms: int
+    executors: int
+    #: Which version that is; None when ``latest`` was asked for and nothing is known of it.
+    application_version: str | None = None
+    #: When the backlog was counted, in milliseconds since 1970 UTC; None when nothing is known of it.
+    observed_at_epoch_ms: int | None = None
+    #: ``observed``: an executor said it just now. ``remembered``: none answers, and this was known last.
+    #: ``minimum``: nothing is known, and one is to start.
+    basis: Basis
 
 
 class Autoscaling:
@@ -82,7 +116,7 @@ class Autoscaling:
             application = await context.application(actor, application_name)
             _require_valid(policy)
             reply = await context.ask(application, GetQueue(name=policy.queue))
-            unfit = _why_unfit(reply.queue)
+            unfit = why_unfit(reply.queue)
             if unfit is not None:
                 raise InvalidError(
                     f"{application_name} cannot be scaled by the queue {policy.queue!r}: {unfit}.",
@@ -115,29 +149,70 @@ class Autoscaling:
             UnsupportedMessageError: the application's SDK is too old for it.
             DispatchError: no executor answered.
         """
-        backlog = await self._backlog(actor, application_name)
-        rollout = backlog.policy.rollout or RolloutPolicy()
-        found = recommend_all(backlog.versions, backlog.depths, backlog.limits, rollout)
-        return _described(backlog, found)
+        observation = await self._observation(actor, application_name)
+        return _described(observation, observation.recommendations())
 
     async def recommendation(self, actor: Actor, application_name: str, version: str) -> Recommendations:
         """Work out how many executors one registered version needs now; ``latest`` stands for the latest.
 
         Raises as ``recommendations`` does, and NotFoundError when the version was never registered.
         """
-        backlog = await self._backlog(actor, application_name)
-        latest = backlog.versions[0]
-        name = latest if version == LATEST else version
-        if name not in backlog.versions:
-            raise NotFoundError(f"{application_name} has never registered the version {version!r}.")
-        found = recommend(
-            name,
-            latest=latest,
-            depth=backlog.depths.get(name, 0),
-            limits=backlog.limits,
-            rollout=backlog.policy.rollout or RolloutPolicy(),
+        observation = await self._observation(actor, application_name)
+        name = _registered(observation, application_name, version)
+        return _described(observation, [observation.recommendation(name)])
+
+    async def desired_executors(self, actor: Actor, application_name: str, version: str) -> DesiredExecutors:
+        """Tell a scaler how many executors of a version to run; ``latest`` stands for the latest.
+
+        Asks little and answers within seconds. While no executor answers, what was known last holds, for then
+        nobody does the work either; and of the latest version one is always wanted, or none would ever start.
+
+        Raises:
+            ForbiddenError: application.read is missing.
+            NotFoundError: no such application within reach, it has no policy, or the version was never
+                registered.
+            UnsupportedMessageError: the application's SDK is too old for it.
+            DispatchError: no executor answered, and nothing is known of the version.
+        """
+        actor.require(APPLICATION_READ)
+        application = await self._context.application(actor, application_name)
+        policy = await self._policy(application)
+        failure = await self._refresh(application, policy)
+        found = self._of_memory(application, policy, version)
+        if found is None:
+            found = await self._of_record(application, policy, version)
+        if found is not None:
+            return found
+        if version == LATEST:
+            return DesiredExecutors(executors=1, basis=MINIMUM)
+        raise failure or NoExecutorAnsweredError(f"No executor of {application_name} has answered lately.")
+
+    async def history(
+        self,
+        actor: Actor,
+        application_name: str,
+        *,
+        start: datetime,
+        end: datetime,
+        resolution_secs: int | None = None,
+    ) -> Chart:
+        """Read what was recommended, for a chart; see ``Metrics.series`` for the range and its steps.
+
+        The series are of the families ``desired_executors`` and ``queue_depth``, by version and queue, and
+        ``healthy_executors``, by version. They outlast the policy.
+
+        Raises:
+            ForbiddenError: application.read is missing.
+            NotFoundError: no such application within reach.
+            InvalidError: the range cannot be.
+        """
+        actor.require(APPLICATION_READ)
+        require_sane_range(start, end)
+        application = await self._context.application(actor, application_name)
+        chart = await read_chart(
+            self._context, application, _CHARTED, start=start, end=end, resolution_secs=resolution_secs
         )
-        return _described(backlog, [found])
+        return msgspec.structs.replace(chart, series=tuple(_charted(chart.series)))
 
     async def _policy(self, application: ApplicationRecord) -> AutoscalingPolicy:
         policy = await self._context.autoscaling_policies.get(application.id)
@@ -145,32 +220,86 @@ class Autoscaling:
             raise NotFoundError(f"{application.name} has no autoscaling policy.")
         return policy
 
-    async def _backlog(self, actor: Actor, application_name: str) -> _Backlog:
+    async def _observation(self, actor: Actor, application_name: str) -> Observation:
         context = self._context
         actor.require(APPLICATION_READ)
         application = await context.application(actor, application_name)
         policy = await self._policy(application)
-        versions = tuple(version.version_name for version in await registered_versions(context, application))
-        if not versions:
-            raise NotFoundError(f"{application_name} has not registered any version yet.")
-        queue = (await context.ask(application, GetQueue(name=policy.queue))).queue
-        body = WorkflowAggregatesBody(
-            group_by_application_version=True,
-            select_count=True,
-            status=["ENQUEUED", "PENDING"],
-            queue_name=[policy.queue],
+        return await context.recommender.observe(application, policy, self._asking(application))
+
+    def _asking(self, application: ApplicationRecord) -> Ask:
+        context = self._context
+
+        class _Asking:
+            async def __call__(self, request: Request[R]) -> R:
+                return await context.ask(application, request)
+
+        return _Asking()
+
+    async def _refresh(
+        self, application: ApplicationRecord, policy: AutoscalingPolicy
+    ) -> DispatchError | None:
+        """Ask for a new answer where there is none of just now; why that failed, if it did."""
+        try:
+            async with asyncio.timeout(PATIENCE_SECS):
+                await self._context.recommender.shared(
+                    application, policy, self._asking(application), max_age_secs=SHARED_SECS
+                )
+        except TimeoutError:
+            return NoExecutorAnsweredError(f"No executor of {application.name} answered in time.")
+        except ExecutorReportedError:
+            raise
+        except DispatchError as error:
+            return error
+        return None
+
+    def _of_memory(
+        self, application: ApplicationRecord, policy: AutoscalingPolicy, version: str
+    ) -> DesiredExecutors | None:
+        """By the newest answer of an executor."""
+        recommender = self._context.recommender
+        observation = recommender.last(application.id, policy)
+        if observation is None or self._context.now() - observation.at > _REMEMBERED_FOR:
+            return None
+        is_fresh = recommender.is_fresh(observation)
+        if version not in (LATEST, *observation.versions) and not is_fresh:
+            # It may have been registered since.
+            return None
+        name = _registered(observation, application.name, version)
+        return DesiredExecutors(
+            executors=observation.recommendation(name).desired_executors,
+            application_version=name,
+            observed_at_epoch_ms=_epoch_ms(observation),
+            basis=OBSERVED if is_fresh else REMEMBERED,
         )
-        groups = (await context.ask(application, GetWorkflowAggregates(body=body))).aggregates
-        depths: Counter[str] = Counter()
-        for group in groups:
-            # What nobody has taken up has no version yet, and the latest will take it up.
-            depths[group.group.get("application_version") or versions[0]] += group.count or 0
-        return _Backlog(
-            policy=policy,
-            limits=_limits(queue),
-            versions=versions,
-            depths=depths,
-            observed_at_epoch_ms=int(context.now().timestamp() * 1_000),
+
+    async def _of_record(
+        self, application: ApplicationRecord, policy: AutoscalingPolicy, version: str
+    ) -> DesiredExecutors | None:
+        """By the last minute on record: a conductor that was just started remembers nothing else."""
+        reading = self._context.metric_reading
+        source = await reading.source(application.id)
+        if source is None:
+            return None
+        since = self._context.now() - _REMEMBERED_FOR
+        newest = await reading.newest(source, Group.AUTOSCALING, since=int(since.timestamp()))
+        if newest is None:
+            return None
+        at, points = newest
+        by_version = {
+            (label.family, label.first): value
+            for label, value in points.items()
+            if label.second == policy.queue
+        }
+        latest = {name for family, name in by_version if family == "latest_version"}
+        name = next(iter(latest), None) if version == LATEST else version
+        if name is None or ("desired_executors", name) not in by_version:
+            return None
+        return DesiredExecutors(
+            executors=max(round(by_version["desired_executors", name]), 1 if name in latest else 0),
+            application_version=name,
+            observed_at_epoch_ms=at * 1_000,
+            basis=REMEMBERED,
         )
 
 
@@ -183,25 +312,30 @@ def _require_valid(policy: AutoscalingPolicy) -> None:
         raise InvalidError("The autoscaling policy cannot be like this.", (fault,)) from error
 
 
-def _why_unfit(queue: QueueRecord | None) -> str | None:
-    if queue is None:
-        return "it is not registered"
-    if queue.partition_queue:
-        return "it is partitioned"
-    if not queue.worker_concurrency or queue.worker_concurrency < 1:
-        return "it has no worker concurrency"
-    return None
+def _registered(observation: Observation, application_name: str, version: str) -> str:
+    name = observation.latest if version == LATEST else version
+    if name not in observation.versions:
+        raise NotFoundError(f"{application_name} has never registered the version {version!r}.")
+    return name
 
 
-def _limits(queue: QueueRecord | None) -> QueueLimits | None:
-    if queue is None or not queue.worker_concurrency or _why_unfit(queue) is not None:
-        return None
-    return QueueLimits(worker_concurrency=queue.worker_concurrency, concurrency=queue.concurrency)
+def _epoch_ms(observation: Observation) -> int:
+    return int(observation.at.timestamp() * 1_000)
 
 
-def _described(backlog: _Backlog, versions: list[Recommendation]) -> Recommendations:
+def _charted(series: Iterable[Series]) -> Iterator[Series]:
+    """Executors that are there beside those that were wanted, and only the healthy ones."""
+    for one in series:
+        if one.family != "executors":
+            yield one
+        elif one.labels["status"] == HEALTHY:
+            labels = {"application_version": one.labels["application_version"]}
+            yield Series(family="healthy_executors", labels=labels, values=one.values)
+
+
+def _described(observation: Observation, versions: list[Recommendation]) -> Recommendations:
     return Recommendations(
-        queue_name=None if backlog.limits is None else backlog.policy.queue,
-        observed_at_epoch_ms=backlog.observed_at_epoch_ms,
+        queue_name=None if observation.limits is None else observation.policy.queue,
+        observed_at_epoch_ms=_epoch_ms(observation),
         versions=tuple(versions),
     )

@@ -17,6 +17,7 @@ from conductor_lite.errors import (
 from conductor_lite.fleet.changes import AUDIT, Changes
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.fleet.measurer import Measurer
+from conductor_lite.fleet.recommender import Recommender
 from conductor_lite.notify import Notifier
 from conductor_lite.operations.deadline import remaining_secs
 from conductor_lite.operations.sharing import SharedAnswers
@@ -76,6 +77,7 @@ class Context:
         fleet: Fleet,
         metric_reading: MetricReading,
         measurer: Measurer,
+        recommender: Recommender,
         report: Callable[[], ConductorReport],
         verifier: KeyVerifier,
         changes: Changes,
@@ -99,6 +101,7 @@ class Context:
         self.fleet = fleet
         self.metric_reading = metric_reading
         self.measurer = measurer
+        self.recommender = recommender
         self.report = report
         self.verifier = verifier
         self.changes = changes

@@ -42,6 +42,9 @@ _COUNTED: Mapping[str, str] = {
 #: Type, name and value of each of several counts.
 _Counts: TypeAlias = list[tuple[str, str, int]]
 
+#: Groups of what stands somewhere at any time: where nothing is on record, that was at zero.
+_LEVELS = (Group.LEVELS, Group.AUTOSCALING)
+
 #: Most steps of a chart; and how many are enough to read longer windows for it.
 MAX_STEPS = 500
 ENOUGH_STEPS = 96
@@ -120,7 +123,7 @@ class Metrics:
             DispatchError: no executor answered.
         """
         actor.require(METRIC_READ)
-        _require_sane_range(start, end)
+        require_sane_range(start, end)
         application = await self._context.application(actor, application_name)
         counted = await self._kept(application, start, end, whole=True)
         if counted is None:
@@ -178,31 +181,11 @@ class Metrics:
             InvalidError: the range cannot be, or there is no such family.
         """
         actor.require(METRIC_READ)
-        _require_sane_range(start, end)
+        require_sane_range(start, end)
         _require_families(families)
         application = await self._context.application(actor, application_name)
-        now = self._context.now()
-        begin_secs, end_secs = int(start.timestamp()), -int(-end.timestamp() // 1)
-        window_secs, step_secs = steps_for(begin_secs, end_secs, int(now.timestamp()), resolution_secs)
-        begin = floor(begin_secs, step_secs)
-        count = -(-(end_secs - begin) // step_secs)
-        source = await self._context.metric_reading.source(application.id)
-        found: list[SeriesPoints] = []
-        if source is not None:
-            found = await self._context.metric_reading.steps(
-                source,
-                list(families) or list(FAMILIES),
-                begin=begin,
-                end=begin + count * step_secs,
-                step_secs=step_secs,
-                window_secs=window_secs,
-            )
-        return Chart(
-            start=datetime.fromtimestamp(begin, UTC),
-            step_secs=step_secs,
-            steps=count,
-            counted_from=source.basis if source is not None else "",
-            series=tuple(_drawn(found, begin, step_secs, count)),
+        return await read_chart(
+            self._context, application, families, start=start, end=end, resolution_secs=resolution_secs
         )
 
     async def _kept(
@@ -241,6 +224,41 @@ class Metrics:
         return [(record.metric_type, record.metric_name, record.value) for record in counted]
 
 
+async def read_chart(
+    context: Context,
+    application: ApplicationRecord,
+    families: Collection[str],
+    *,
+    start: datetime,
+    end: datetime,
+    resolution_secs: int | None,
+) -> Chart:
+    """Read series of an application within the actor's reach; see ``Metrics.series``."""
+    now = context.now()
+    begin_secs, end_secs = int(start.timestamp()), -int(-end.timestamp() // 1)
+    window_secs, step_secs = steps_for(begin_secs, end_secs, int(now.timestamp()), resolution_secs)
+    begin = floor(begin_secs, step_secs)
+    count = -(-(end_secs - begin) // step_secs)
+    source = await context.metric_reading.source(application.id)
+    found: list[SeriesPoints] = []
+    if source is not None:
+        found = await context.metric_reading.steps(
+            source,
+            list(families) or list(FAMILIES),
+            begin=begin,
+            end=begin + count * step_secs,
+            step_secs=step_secs,
+            window_secs=window_secs,
+        )
+    return Chart(
+        start=datetime.fromtimestamp(begin, UTC),
+        step_secs=step_secs,
+        steps=count,
+        counted_from=source.basis if source is not None else "",
+        series=tuple(_drawn(found, begin, step_secs, count)),
+    )
+
+
 def steps_for(begin: int, end: int, now: int, wished_secs: int | None) -> tuple[int, int]:
     """Choose what to draw a range with: the length of the windows to read, and of a step, in seconds.
 
@@ -273,7 +291,7 @@ def _drawn(found: Sequence[SeriesPoints], begin: int, step_secs: int, count: int
         if family is not None:
             known = covered.get(family.group.value, {})
             is_sum = family.rollup is not Rollup.MAX
-            nothing = 0.0 if is_sum or family.group is Group.LEVELS else None
+            nothing = 0.0 if is_sum or family.group in _LEVELS else None
             yield Series(
                 family=family.name,
                 labels=dict(zip(family.labels, (points.label.first, points.label.second), strict=False)),
@@ -290,7 +308,12 @@ def _require_families(families: Collection[str]) -> None:
         )
 
 
-def _require_sane_range(start: datetime, end: datetime) -> None:
+def require_sane_range(start: datetime, end: datetime) -> None:
+    """Refuse a stretch of time that nothing can be counted in.
+
+    Raises:
+        InvalidError: the end is not after the start, or they are beyond what can be told.
+    """
     errors = [
         FieldError(location=f"query.{name}", message="expected a year from 1970 to 8999")
         for name, moment in (("startTime", start), ("endTime", end))

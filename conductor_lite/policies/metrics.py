@@ -13,6 +13,8 @@ from conductor_lite.errors import DispatchError, NoHealthyExecutorError, NotFoun
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.fleet.measurer import Measurer
 from conductor_lite.fleet.measuring import Measured, Window
+from conductor_lite.fleet.recommendation import Observation
+from conductor_lite.fleet.recommender import Recommender
 from conductor_lite.fleet.views import HEALTHY
 from conductor_lite.policies.metric_pruning import MetricPruning
 from conductor_lite.policies.metric_windows import completed_until, plan, resume_at
@@ -43,6 +45,7 @@ class MetricCollection:
     Args:
         fleet: who is here.
         measurer: asks.
+        recommender: knows what was recommended last.
         applications: the table of applications.
         audit_log: tells of recoveries.
         points: the tables of metrics.
@@ -57,6 +60,7 @@ class MetricCollection:
         self,
         fleet: Fleet,
         measurer: Measurer,
+        recommender: Recommender,
         applications: Applications,
         audit_log: AuditLog,
         points: MetricPoints,
@@ -64,6 +68,7 @@ class MetricCollection:
     ) -> None:
         self._fleet = fleet
         self._measurer = measurer
+        self._recommender = recommender
         self._applications = applications
         self._audit_log = audit_log
         self._points = points
@@ -169,9 +174,9 @@ class MetricCollection:
             await self._write(application.id, Window(until - MINUTE, until), measured, {Group.LEVELS})
 
     async def _note_fleet(self, application: ApplicationRecord, until: int) -> None:
-        """Note what we know ourselves: executors, and recoveries."""
+        """Note what we know ourselves: executors, recoveries, and what was recommended."""
         window = Window(until - MINUTE, until)
-        measured = Measured()
+        measured = Measured(groups={Group.FLEET})
         for view in self._fleet.executors(application.id):
             measured.add("executors", view.status, view.application_version, 1)
         recoveries = await self._audit_log.count(
@@ -183,8 +188,11 @@ class MetricCollection:
             target=application.name,
         )
         measured.add("recoveries", None, None, recoveries)
+        observation = self._recommender.fresh(application.id)
+        if observation is not None:
+            _note_recommended(measured, observation)
         measured.points = self._measurer.admit(application.id, measured.points)
-        await self._write(application.id, window, measured, {Group.FLEET})
+        await self._write(application.id, window, measured, measured.groups)
         self._noted_until[application.id] = until
 
     async def _write(
@@ -224,6 +232,16 @@ class MetricCollection:
             self._noted_until.pop(application_id, None)
             self._failed_at.pop(application_id, None)
         self._slow &= present
+
+
+def _note_recommended(measured: Measured, observation: Observation) -> None:
+    queue = observation.policy.queue
+    for found in observation.recommendations():
+        measured.add("desired_executors", found.application_version, queue, found.desired_executors)
+    for version, depth in observation.depths.items():
+        measured.add("queue_depth", version, queue, depth)
+    measured.add("latest_version", observation.latest, queue, 1)
+    measured.groups.add(Group.AUTOSCALING)
 
 
 def _rolled(source: MetricSource, window_secs: int, until: int) -> int:

@@ -30,6 +30,13 @@ class AutoscalingPolicies:
             policy: AutoscalingPolicy | None = (await connection.execute(query)).scalar_one_or_none()
         return policy
 
+    async def all(self) -> dict[str, AutoscalingPolicy]:
+        """Every policy, by application id."""
+        columns = autoscaling_policies.c
+        async with self._db.read() as connection:
+            rows = await connection.execute(select(columns.application_id, columns.policy))
+            return {row.application_id: row.policy for row in rows}
+
     async def set(self, application_id: str, policy: AutoscalingPolicy, *, now: datetime) -> None:
         """Store the application's policy in place of an older one.
 

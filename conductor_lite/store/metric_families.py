@@ -34,6 +34,7 @@ class Group(StrEnum):
     STEPS = "steps"
     STEP_RUNS = "step_runs"
     FLEET = "fleet"
+    AUTOSCALING = "autoscaling"
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,7 @@ class Label(NamedTuple):
 COVERAGE = "coverage"
 
 _BY_WORKFLOW = ("workflow_name", "queue_name")
+_BY_VERSION = ("application_version", "queue_name")
 
 
 def _family(name: str, rollup: Rollup, group: Group, *labels: str) -> Family:
@@ -85,6 +87,11 @@ FAMILIES: Mapping[str, Family] = {
         _family("step_runs", Rollup.SUM, Group.STEP_RUNS, "step_name"),
         _family("executors", Rollup.MEAN, Group.FLEET, "status", "application_version"),
         _family("recoveries", Rollup.SUM, Group.FLEET),
+        # What the autoscaling policy made of its queue. Executors are a mean like those that are there.
+        _family("desired_executors", Rollup.MEAN, Group.AUTOSCALING, *_BY_VERSION),
+        _family("queue_depth", Rollup.MAX, Group.AUTOSCALING, *_BY_VERSION),
+        # 1 for the version that was the latest.
+        _family("latest_version", Rollup.MEAN, Group.AUTOSCALING, *_BY_VERSION),
     )
 }
 

@@ -12,9 +12,11 @@ from conductor_lite.store.metric_families import (
     FAMILIES,
     MINUTE,
     QUARTER,
+    Group,
     Label,
     Rollup,
     coverage,
+    families_of,
     floor,
 )
 from conductor_lite.store.metric_records import MetricSource, SeriesPoints
@@ -81,6 +83,39 @@ class MetricReading:
                         values[step] = values.get(step, 0.0) + total
         _divide_means(found)
         return [SeriesPoints(label=label, values=values) for label, values in sorted(found.items())]
+
+    async def newest(
+        self, source: MetricSource, group: Group, *, since: int
+    ) -> tuple[int, dict[Label, float]] | None:
+        """The last minute in which a group was known.
+
+        Args:
+            source: whose.
+            group: whose families are read.
+            since: how far to look back, in seconds since 1970.
+
+        Returns:
+            Where the minute begins and its values; None when there is none that late.
+        """
+        points, cover = metric_points.c, coverage(group)
+        is_cover = (_series.family == cover.family) & (_series.first_label == cover.first)
+        of_source = (_series.source == source.number) & (points.resolution_secs == MINUTE)
+        joined = metric_series.join(metric_points, points.series == _series.id)
+        last = (
+            select(func.max(points.window_start))
+            .select_from(joined)
+            .where(of_source, is_cover, points.window_start >= since)
+        )
+        async with self._db.read() as connection:
+            at = (await connection.execute(last)).scalar_one_or_none()
+            if at is None:
+                return None
+            rows = await connection.execute(
+                select(_series.family, _series.first_label, _series.second_label, points.value)
+                .select_from(joined)
+                .where(of_source, _series.family.in_(families_of([group])), points.window_start == at)
+            )
+            return at, {Label(*label): value for *label, value in rows}
 
     async def totals(
         self, source: MetricSource, families: Collection[str], begin: int, end: int

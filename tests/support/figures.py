@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from conductor_lite.clock import Clock
 from conductor_lite.errors import NoHealthyExecutorError, UnsupportedMessageError
 from conductor_lite.fleet.measurer import Measurer
+from conductor_lite.fleet.recommender import Recommender
 from conductor_lite.fleet.views import DISCONNECTED, HEALTHY, ExecutorView
 from conductor_lite.policies.metrics import MetricCollection
 from conductor_lite.protocol import (
@@ -231,8 +232,15 @@ class Collecting:
         """Begin anew, with what the database holds."""
         fleet: Any = self.fleet
         self.measurer = Measurer(fleet, self.clocks)
+        self.recommender = Recommender(self.clocks)
         self.policy = MetricCollection(
-            fleet, self.measurer, Applications(self.db), self.audit_log, MetricPoints(self.db), self.clocks
+            fleet,
+            self.measurer,
+            self.recommender,
+            Applications(self.db),
+            self.audit_log,
+            MetricPoints(self.db),
+            self.clocks,
         )
 
     async def application(self, name: str = "shop") -> History:

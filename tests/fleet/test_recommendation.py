@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from conductor_lite.operations.recommendation import (
+from conductor_lite.fleet.recommendation import (
     QueueLimits,
     desired_executors,
     recommend,

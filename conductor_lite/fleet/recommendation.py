@@ -1,10 +1,11 @@
 """How many executors a backlog needs: arithmetic on plain values, without actors, executors or a database."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import msgspec
 
-from conductor_lite.store.records import RolloutPolicy
+from conductor_lite.store.records import AutoscalingPolicy, RolloutPolicy
 
 
 class QueueLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,39 @@ class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
     desired_executors: int
     #: Workflows of that version waiting or running on the policy's queue.
     queue_depth: int
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """What an executor said at one moment, and all that is recommended follows from."""
+
+    #: What the application is scaled by.
+    policy: AutoscalingPolicy
+    #: When the backlog was counted.
+    at: datetime
+    #: What the policy's queue allows; None when it is no longer fit to scale by.
+    limits: QueueLimits | None
+    #: Registered versions, the latest first; not empty.
+    versions: tuple[str, ...]
+    #: Workflows waiting or running on the policy's queue, by version.
+    depths: Mapping[str, int]
+
+    @property
+    def latest(self) -> str:
+        """The latest registered version."""
+        return self.versions[0]
+
+    def recommendations(self) -> list[Recommendation]:
+        """What each version that should be running needs; see `recommend_all`."""
+        return recommend_all(self.versions, self.depths, self.limits, self._rollout)
+
+    def recommendation(self, version: str) -> Recommendation:
+        """What one version needs; see `recommend`."""
+        depth = self.depths.get(version, 0)
+        return recommend(version, latest=self.latest, depth=depth, limits=self.limits, rollout=self._rollout)
+
+    @property
+    def _rollout(self) -> RolloutPolicy:
+        return self.policy.rollout or RolloutPolicy()
 
 
 def desired_executors(depth: int, limits: QueueLimits | None) -> int:
