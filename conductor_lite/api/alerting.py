@@ -26,6 +26,7 @@ def _translate(record: AlertingRuleRecord) -> AlertingRule:
         rule_metadata=msgspec.to_builtins(record.rule_metadata),
         min_interval_secs=record.min_interval_secs,
         last_fired_at=None if record.last_fired_at is None else timestamp(record.last_fired_at),
+        declared=record.declared,
     )
 
 

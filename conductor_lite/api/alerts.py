@@ -58,6 +58,7 @@ def _target(target: Target) -> NotificationTarget:
         name=target.name,
         url=target.shown_url,
         created_at=timestamp(target.created_at),
+        declared=target.declared,
     )
 
 

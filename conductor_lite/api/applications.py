@@ -11,6 +11,9 @@ from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.operations.applications import Application as OperationsApplication
 from conductor_lite.operations.applications import ApplicationChanges
 
+#: What the settings are called here.
+_SETTINGS = {field.name: field.encode_name for field in msgspec.structs.fields(PatchAppInputBody)}
+
 
 def _translate(application: OperationsApplication) -> Application:
     record = application.record
@@ -31,6 +34,9 @@ def _translate(application: OperationsApplication) -> Application:
         snapshot_interval_secs=record.snapshot_interval_secs,
         snapshot_keep_days=record.snapshot_keep_days,
         snapshot_keep_rows=record.snapshot_keep_rows,
+        declared_settings=None
+        if record.declared_settings is None
+        else [_SETTINGS[name] for name in record.declared_settings if name in _SETTINGS],
     )
 
 

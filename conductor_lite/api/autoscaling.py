@@ -26,7 +26,7 @@ class VersionPath(ApplicationPath, frozen=True, kw_only=True, rename="camel"):
     version: str
 
 
-def _policy(policy: AutoscalingPolicy) -> PolicyOutputBody:
+def _policy(policy: AutoscalingPolicy, declared: bool | Unset = UNSET) -> PolicyOutputBody:
     rollout: RolloutPolicy | Unset = UNSET
     if policy.rollout is not None:
         rollout = RolloutPolicy(
@@ -35,7 +35,7 @@ def _policy(policy: AutoscalingPolicy) -> PolicyOutputBody:
                 policy.rollout.max_executors_for_old_application_versions
             ),
         )
-    return PolicyOutputBody(policy=AutoscalePolicy(queue=policy.queue, rollout=rollout))
+    return PolicyOutputBody(policy=AutoscalePolicy(queue=policy.queue, rollout=rollout), declared=declared)
 
 
 def _recommendations(found: Recommendations) -> list[QueueAutoscale]:
@@ -61,7 +61,9 @@ def _or_none(value: int | Unset) -> int | None:
 
 
 async def _get_policy(call: Call[ApplicationPath, Nothing, Nothing]) -> PolicyOutputBody:
-    return _policy(await call.operations.autoscaling.get_policy(call.actor, call.path.app_name))
+    autoscaling, name = call.operations.autoscaling, call.path.app_name
+    policy = await autoscaling.get_policy(call.actor, name)
+    return _policy(policy, await autoscaling.is_declared(call.actor, name))
 
 
 async def _set_policy(call: Call[ApplicationPath, Nothing, AutoscalePolicy]) -> PolicyOutputBody:

@@ -1,4 +1,4 @@
-"""Alerting rules: list, create, delete. Watching what they are about is a policy's work, not done here."""
+"""Alerting rules: list, create, change, delete. Watching what they are about is a policy's work."""
 
 import re
 import uuid
@@ -17,6 +17,7 @@ __all__ = ["AlertingRuleRecord", "AlertingRules", "RuleMetadata"]
 UNRESPONSIVE_APPLICATION = "UnresponsiveApplication"
 MAX_MIN_INTERVAL_SECS = 2**31 - 1
 
+_RECEIVER = "body.receivingAppName"
 _HUMP = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
 
@@ -46,6 +47,7 @@ class AlertingRules:
         rule_metadata: object,
         receiving_application_name: str | None = None,
         min_interval_secs: int | None = None,
+        declared: bool = False,
     ) -> AlertingRuleRecord:
         """Create a rule that watches an application.
 
@@ -56,6 +58,7 @@ class AlertingRules:
             rule_metadata: what makes it fire; names may be in camel case, and numbers may be text.
             receiving_application_name: whose alert handler is told; by default the watched application's own.
             min_interval_secs: seconds that it stays quiet after firing.
+            declared: whether it is declared in a file.
 
         Raises:
             ForbiddenError: application.write is missing.
@@ -68,14 +71,14 @@ class AlertingRules:
             details.update(application_name=application_name, rule_type=rule_type)
             actor.require(APPLICATION_WRITE)
             application = await context.application(actor, application_name)
-            errors: list[FieldError] = []
-            metadata = parse_metadata(rule_type, rule_metadata, errors)
-            _check_interval(min_interval_secs, errors)
-            receiver = await _find_receiver(
-                context, actor, application, rule_type, receiving_application_name, errors
+            metadata, receiver = await self._checked(
+                actor,
+                application,
+                rule_type,
+                rule_metadata,
+                receiving_application_name,
+                min_interval_secs,
             )
-            if errors or metadata is None or receiver is None:
-                raise InvalidError("The alerting rule cannot be created like this.", tuple(errors))
             record = AlertingRuleRecord(
                 id=rule_id,
                 application_id=application.id,
@@ -85,10 +88,54 @@ class AlertingRules:
                 min_interval_secs=min_interval_secs,
                 last_fired_at=None,
                 created_at=context.now(),
+                declared=declared,
             )
             details.update(rule_metadata=msgspec.to_builtins(metadata), receiver=receiver.name)
             await context.alerting_rules.create(record)
         return record
+
+    async def update(
+        self,
+        actor: Actor,
+        application_name: str,
+        rule_id: str,
+        *,
+        rule_type: str,
+        rule_metadata: object,
+        receiving_application_name: str | None,
+        min_interval_secs: int | None,
+    ) -> None:
+        """Change what makes a rule fire, and who is told; whether it has fired is remembered.
+
+        Args as those of ``create``; ``rule_type`` is the one that the rule has.
+
+        Raises:
+            ForbiddenError: application.write is missing.
+            NotFoundError: no such application within reach, or it has no such rule.
+            InvalidError: a value is not allowed, or the receiver cannot be the receiver.
+        """
+        context = self._context
+        async with context.audited(actor, "alerting_rule.update", "alerting_rule", rule_id) as details:
+            details.update(application_name=application_name, rule_type=rule_type)
+            actor.require(APPLICATION_WRITE)
+            application = await context.application(actor, application_name)
+            metadata, receiver = await self._checked(
+                actor,
+                application,
+                rule_type,
+                rule_metadata,
+                receiving_application_name,
+                min_interval_secs,
+            )
+            details.update(rule_metadata=msgspec.to_builtins(metadata), receiver=receiver.name)
+            if not await context.alerting_rules.update(
+                application.id,
+                rule_id,
+                receiving_application_id=receiver.id,
+                rule_metadata=metadata,
+                min_interval_secs=min_interval_secs,
+            ):
+                raise NotFoundError(_missing(application_name, rule_id))
 
     async def delete(self, actor: Actor, application_name: str, rule_id: str) -> None:
         """Delete one of an application's rules.
@@ -103,7 +150,26 @@ class AlertingRules:
             actor.require(APPLICATION_WRITE)
             application = await context.application(actor, application_name)
             if not await context.alerting_rules.delete(application.id, rule_id):
-                raise NotFoundError(f"{application_name} has no alerting rule {rule_id!r}.")
+                raise NotFoundError(_missing(application_name, rule_id))
+
+    async def _checked(
+        self,
+        actor: Actor,
+        application: ApplicationRecord,
+        rule_type: str,
+        rule_metadata: object,
+        receiving_application_name: str | None,
+        min_interval_secs: int | None,
+    ) -> tuple[RuleMetadata, ApplicationRecord]:
+        errors: list[FieldError] = []
+        metadata = parse_metadata(rule_type, rule_metadata, errors)
+        check_interval(min_interval_secs, errors)
+        receiver = await _find_receiver(
+            self._context, actor, application, rule_type, receiving_application_name, errors
+        )
+        if errors or metadata is None or receiver is None:
+            raise InvalidError("The alerting rule cannot be like this.", tuple(errors))
+        return metadata, receiver
 
 
 async def _find_receiver(
@@ -114,19 +180,23 @@ async def _find_receiver(
     name: str | None,
     errors: list[FieldError],
 ) -> ApplicationRecord | None:
-    where = "body.receivingAppName"
     receiver: ApplicationRecord | None = application
     if name is not None:
         try:
             receiver = await context.application(actor, name)
         except NotFoundError as error:
-            errors.append(FieldError(location=where, message=str(error), value=name))
+            errors.append(FieldError(location=_RECEIVER, message=str(error), value=name))
             return None
-    if rule_type == UNRESPONSIVE_APPLICATION and receiver == application:
-        message = "expected another application: one that does not respond cannot be told so"
-        errors.append(FieldError(location=where, message=message, value=name))
-        return None
+    if receiver is not None:
+        check_receiver(rule_type, application.name, receiver.name, errors)
     return receiver
+
+
+def check_receiver(rule_type: str, watched: str, receiver: str, errors: list[FieldError]) -> None:
+    """Check that a rule of that type may tell that application; both are named."""
+    if rule_type == UNRESPONSIVE_APPLICATION and receiver == watched:
+        message = "expected another application: one that does not respond cannot be told so"
+        errors.append(FieldError(location=_RECEIVER, message=message, value=receiver))
 
 
 def parse_metadata(rule_type: str, given: object, errors: list[FieldError]) -> RuleMetadata | None:
@@ -179,7 +249,8 @@ def _in_snake_case(given: Mapping[str, object], errors: list[FieldError]) -> dic
     return values
 
 
-def _check_interval(min_interval_secs: int | None, errors: list[FieldError]) -> None:
+def check_interval(min_interval_secs: int | None, errors: list[FieldError]) -> None:
+    """Check for how long a rule is to stay quiet after firing, in seconds."""
     if min_interval_secs is not None and not 0 <= min_interval_secs <= MAX_MIN_INTERVAL_SECS:
         message = f"expected a whole number from 0 to {MAX_MIN_INTERVAL_SECS}"
         errors.append(FieldError(location="body.minIntervalSecs", message=message, value=min_interval_secs))
@@ -187,3 +258,7 @@ def _check_interval(min_interval_secs: int | None, errors: list[FieldError]) -> 
 
 def _fault(name: str, message: str, value: object = None) -> FieldError:
     return FieldError(location=f"body.ruleMetadata.{name}", message=message, value=value)
+
+
+def _missing(application_name: str, rule_id: str) -> str:
+    return f"{application_name} has no alerting rule {rule_id!r}."

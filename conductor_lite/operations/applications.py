@@ -82,8 +82,7 @@ class Applications:
         async with context.audited(actor, "application.create", "application", name) as details:
             actor.require(APPLICATION_WRITE)
             require_valid_name(name)
-            if actor.application_ids is not None:
-                await self._require_own(actor, name)
+            await self.require_may_register(actor, name)
             record, created = await context.applications.register(
                 actor.organization_id,
                 name,
@@ -107,9 +106,11 @@ class Applications:
         context = self._context
         async with context.audited(actor, "application.update", "application", name) as details:
             actor.require(APPLICATION_WRITE)
-            given = _given(changes)
+            given = given_settings(changes)
             details.update(given)
-            _require_valid_changes(given)
+            errors = faults_of_settings(given)
+            if errors:
+                raise InvalidError("Some settings are out of bounds.", tuple(errors))
             record = await context.application(actor, name)
             updated = await context.applications.update(record.id, given, now=context.now())
             if updated is None:
@@ -135,7 +136,14 @@ class Applications:
         await context.fleet.remove_application(record.id)
         context.changes.publish(APPLICATIONS, application_topic(record.id))
 
-    async def _require_own(self, actor: Actor, name: str) -> None:
+    async def require_may_register(self, actor: Actor, name: str) -> None:
+        """Check that the actor may register an application of that name.
+
+        Raises:
+            ForbiddenError: the actor is limited to other applications.
+        """
+        if actor.application_ids is None:
+            return
         # A limited key may repeat the registration of its own applications, not add new ones.
         try:
             await self._context.application(actor, name)
@@ -166,7 +174,8 @@ def require_valid_name(name: str) -> None:
         )
 
 
-def _given(changes: ApplicationChanges) -> dict[str, object]:
+def given_settings(changes: ApplicationChanges) -> dict[str, object]:
+    """The settings that are to change, by field name."""
     fields = msgspec.structs.asdict(changes)
     return {name: value for name, value in fields.items() if value is not msgspec.UNSET}
 
@@ -183,7 +192,8 @@ BOUNDS = {
 }
 
 
-def _require_valid_changes(given: Mapping[str, object]) -> None:
+def faults_of_settings(given: Mapping[str, object]) -> list[FieldError]:
+    """What is wrong with settings, each located as ``body.<name in the API>``."""
     errors = []
     for name, value in given.items():
         bounds = BOUNDS.get(name)
@@ -193,5 +203,4 @@ def _require_valid_changes(given: Mapping[str, object]) -> None:
         if not low <= value <= high:
             message = f"expected a whole number from {low} to {high}"
             errors.append(FieldError(location=f"body.{field}", message=message, value=value))
-    if errors:
-        raise InvalidError("Some settings are out of bounds.", tuple(errors))
+    return errors

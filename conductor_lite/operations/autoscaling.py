@@ -15,6 +15,7 @@ from conductor_lite.errors import (
     FieldError,
     InvalidError,
     NoExecutorAnsweredError,
+    NoHealthyExecutorError,
     NotFoundError,
 )
 from conductor_lite.fleet.measuring import Ask
@@ -96,10 +97,32 @@ class Autoscaling:
         actor.require(APPLICATION_READ)
         return await self._policy(await self._context.application(actor, application_name))
 
+    async def is_declared(self, actor: Actor, application_name: str) -> bool:
+        """Whether an application has a policy that is declared in a file.
+
+        Raises:
+            ForbiddenError: application.read is missing.
+            NotFoundError: no such application within reach.
+        """
+        actor.require(APPLICATION_READ)
+        application = await self._context.application(actor, application_name)
+        return await self._context.autoscaling_policies.is_declared(application.id)
+
     async def set_policy(
-        self, actor: Actor, application_name: str, policy: AutoscalingPolicy
+        self,
+        actor: Actor,
+        application_name: str,
+        policy: AutoscalingPolicy,
+        *,
+        even_unchecked: bool = False,
     ) -> AutoscalingPolicy:
         """Store an application's policy in place of an older one, after asking an executor about its queue.
+
+        Args:
+            actor: who asks.
+            application_name: the application to scale.
+            policy: what to go by.
+            even_unchecked: also where no executor is connected that could be asked.
 
         Raises:
             ForbiddenError: application.write is missing.
@@ -114,9 +137,15 @@ class Autoscaling:
             details.update(application_name=application_name, policy=msgspec.to_builtins(policy))
             actor.require(APPLICATION_WRITE)
             application = await context.application(actor, application_name)
-            _require_valid(policy)
-            reply = await context.ask(application, GetQueue(name=policy.queue))
-            unfit = why_unfit(reply.queue)
+            faults = faults_of_rollout(policy)
+            if faults:
+                raise InvalidError("The autoscaling policy cannot be like this.", faults)
+            try:
+                unfit = await self.fault_of_queue(application, policy)
+            except NoHealthyExecutorError:
+                if not even_unchecked:
+                    raise
+                unfit = None
             if unfit is not None:
                 raise InvalidError(
                     f"{application_name} cannot be scaled by the queue {policy.queue!r}: {unfit}.",
@@ -124,6 +153,15 @@ class Autoscaling:
                 )
             await context.autoscaling_policies.set(application.id, policy, now=context.now())
         return policy
+
+    async def fault_of_queue(self, application: ApplicationRecord, policy: AutoscalingPolicy) -> str | None:
+        """Ask an executor why the policy's queue is not one to scale by; None when it is.
+
+        Raises:
+            UnsupportedMessageError: the application's SDK is too old to tell.
+            DispatchError: no executor answered.
+        """
+        return why_unfit((await self._context.ask(application, GetQueue(name=policy.queue))).queue)
 
     async def delete_policy(self, actor: Actor, application_name: str) -> None:
         """Forget an application's policy; one that has none is left as it is.
@@ -303,13 +341,13 @@ class Autoscaling:
         )
 
 
-def _require_valid(policy: AutoscalingPolicy) -> None:
+def faults_of_rollout(policy: AutoscalingPolicy) -> tuple[FieldError, ...]:
+    """What is wrong with a policy's numbers."""
     try:
         msgspec.convert(msgspec.to_builtins(policy), AutoscalingPolicy)
-    except msgspec.ValidationError as error:
-        message = "expected whole numbers from 0"
-        fault = FieldError(location="body.rollout", message=message)
-        raise InvalidError("The autoscaling policy cannot be like this.", (fault,)) from error
+    except msgspec.ValidationError:
+        return (FieldError(location="body.rollout", message="expected whole numbers from 0"),)
+    return ()
 
 
 def _registered(observation: Observation, application_name: str, version: str) -> str:

@@ -1,4 +1,4 @@
-"""Notification targets: list, create, delete, test. Their addresses, which are secrets, stay inside."""
+"""Notification targets: list, create, change, delete, test. Their addresses are secrets, and stay inside."""
 
 import uuid
 from datetime import datetime
@@ -27,6 +27,8 @@ class NotificationTarget(msgspec.Struct, frozen=True, kw_only=True):
     #: The address with everything secret left out.
     shown_url: str
     created_at: datetime
+    #: Whether it is declared in a file.
+    declared: bool
 
 
 class NotificationTargets:
@@ -46,7 +48,9 @@ class NotificationTargets:
         application = await self._context.application(actor, application_name)
         return [_shown(record) for record in await self._context.notification_targets.list(application.id)]
 
-    async def create(self, actor: Actor, application_name: str, *, name: str, url: str) -> NotificationTarget:
+    async def create(
+        self, actor: Actor, application_name: str, *, name: str, url: str, declared: bool = False
+    ) -> NotificationTarget:
         """Add someone to tell of an application's alerts. Sends nothing; see ``test``.
 
         Args:
@@ -54,6 +58,7 @@ class NotificationTargets:
             application_name: the application whose alerts are meant.
             name: what people call it, unique in the application.
             url: the address, in Apprise's form, such as ``slack://…`` or ``mailto://…``.
+            declared: whether it is declared in a file.
 
         Raises:
             ForbiddenError: application.write is missing.
@@ -67,7 +72,9 @@ class NotificationTargets:
             details.update(application_name=application_name, name=name, url=shown(url))
             actor.require(APPLICATION_WRITE)
             application = await context.application(actor, application_name)
-            await self._require_valid(name, url)
+            errors = (*faults_of_name(name), *await self.faults_of_url(url))
+            if errors:
+                raise InvalidError("The notification target cannot be created like this.", errors)
             if len(await context.notification_targets.list(application.id)) >= MAX_TARGETS:
                 raise InvalidError(f"An application has {MAX_TARGETS} notification targets at most.")
             record = NotificationTargetRecord(
@@ -76,9 +83,29 @@ class NotificationTargets:
                 name=name,
                 url=url,
                 created_at=context.now(),
+                declared=declared,
             )
             await context.notification_targets.create(record)
         return _shown(record)
+
+    async def change_url(self, actor: Actor, application_name: str, target_id: str, url: str) -> None:
+        """Give one of an application's targets another address; what waits for it goes there. Sends nothing.
+
+        Raises:
+            ForbiddenError: application.write is missing.
+            NotFoundError: no such application within reach, or it has no such target.
+            InvalidError: the address is not allowed; it is not repeated.
+        """
+        context = self._context
+        async with context.audited(actor, f"{_TARGET}.update", _TARGET, target_id) as details:
+            details.update(application_name=application_name, url=shown(url))
+            actor.require(APPLICATION_WRITE)
+            application = await context.application(actor, application_name)
+            errors = await self.faults_of_url(url)
+            if errors:
+                raise InvalidError("The notification target cannot have this address.", errors)
+            if not await context.notification_targets.change_url(application.id, target_id, url):
+                raise NotFoundError(_missing(application_name, target_id))
 
     async def delete(self, actor: Actor, application_name: str, target_id: str) -> None:
         """Delete one of an application's targets; what it has not been told yet it will not be told.
@@ -119,17 +146,20 @@ class NotificationTargets:
                 good_news=True,
             )
 
-    async def _require_valid(self, name: str, url: str) -> None:
-        errors = []
-        if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
-            message = f"expected 1 to {MAX_NAME_LENGTH} printable characters"
-            errors.append(FieldError(location="body.name", message=message, value=name))
-        if not await self._context.notifier.check(url):
-            message = "expected an address in Apprise's form, such as slack://… or mailto://…"
-            # Without its value: it may be right but for a letter.
-            errors.append(FieldError(location="body.url", message=message))
-        if errors:
-            raise InvalidError("The notification target cannot be created like this.", tuple(errors))
+    async def faults_of_url(self, url: str) -> tuple[FieldError, ...]:
+        """What is wrong with an address; does not repeat it, for it may be right but for a letter."""
+        if await self._context.notifier.check(url):
+            return ()
+        message = "expected an address in Apprise's form, such as slack://… or mailto://…"
+        return (FieldError(location="body.url", message=message),)
+
+
+def faults_of_name(name: str) -> tuple[FieldError, ...]:
+    """What is wrong with a target's name."""
+    if 0 < len(name) <= MAX_NAME_LENGTH and name.isprintable():
+        return ()
+    message = f"expected 1 to {MAX_NAME_LENGTH} printable characters"
+    return (FieldError(location="body.name", message=message, value=name),)
 
 
 def _shown(record: NotificationTargetRecord) -> NotificationTarget:
@@ -139,6 +169,7 @@ def _shown(record: NotificationTargetRecord) -> NotificationTarget:
         name=record.name,
         shown_url=shown(record.url),
         created_at=record.created_at,
+        declared=record.declared,
     )
 
 

@@ -30,6 +30,8 @@ class NotificationTargetRecord(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     #: When it was made.
     created_at: datetime
+    #: Whether it is declared in a file.
+    declared: bool = False
 
     def __repr__(self) -> str:
         """Leaves the address out, whoever prints or logs it."""

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -10,6 +11,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -27,6 +29,7 @@ notification_targets = Table(
     Column("name", String, nullable=False),
     Column("url", Text, nullable=False),
     Column("created_at", EpochMs, nullable=False),
+    Column("declared", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("application_id", "name"),
 )
 

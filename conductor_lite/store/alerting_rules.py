@@ -1,5 +1,6 @@
 """Alerting rules: every statement on them. Whether one fires is not decided here."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from conductor_lite.errors import NotFoundError, StoreError
 from conductor_lite.store.database import Database
-from conductor_lite.store.records import RULE_TYPES, AlertingRuleRecord
+from conductor_lite.store.records import RULE_TYPES, AlertingRuleRecord, RuleMetadata
 from conductor_lite.store.schema import alerting_rules
 
 
@@ -53,6 +54,49 @@ class AlertingRules:
                 await connection.execute(alerting_rules.insert().values(values))
             except IntegrityError as error:
                 raise NotFoundError("The application was deleted meanwhile.") from error
+
+    async def update(
+        self,
+        application_id: str,
+        rule_id: str,
+        *,
+        receiving_application_id: str,
+        rule_metadata: RuleMetadata,
+        min_interval_secs: int | None,
+    ) -> bool:
+        """Change what makes one of an application's rules fire, and who is told; its type stays.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            NotFoundError: the receiving application does not exist.
+        """
+        columns = alerting_rules.c
+        async with self._db.write() as connection:
+            try:
+                changed = await connection.execute(
+                    update(alerting_rules)
+                    .where(columns.application_id == application_id, columns.id == rule_id)
+                    .values(
+                        receiving_application_id=receiving_application_id,
+                        rule_metadata=msgspec.to_builtins(rule_metadata),
+                        min_interval_secs=min_interval_secs,
+                    )
+                )
+            except IntegrityError as error:
+                raise NotFoundError("The application was deleted meanwhile.") from error
+        return changed.rowcount == 1
+
+    async def declare(self, application_id: str, rule_ids: Collection[str], *, declared: bool) -> None:
+        """Note of some of an application's rules whether they are declared in a file."""
+        columns = alerting_rules.c
+        async with self._db.write() as connection:
+            await connection.execute(
+                update(alerting_rules)
+                .where(columns.application_id == application_id, columns.id.in_(rule_ids))
+                .values(declared=declared)
+            )
 
     async def fired(self, rule_id: str, at: datetime) -> None:
         """Note that a rule fired; does nothing when it is deleted."""

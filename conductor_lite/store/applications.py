@@ -1,7 +1,7 @@
 """Applications and their settings: every statement on that table."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -78,14 +78,16 @@ class Applications:
         private_mode: bool | None = None,
         executor_timeout_secs: int | None = None,
     ) -> tuple[ApplicationRecord, bool]:
-        """Make the application, or find it; a setting that is given is applied either way.
+        """Make the application, or find it.
 
         Args:
             organization_id: who owns it.
             name: what its executors connect under.
             now: time to note as that of registration or change.
-            private_mode: see `ApplicationRecord`; None leaves it, or its default, alone.
-            executor_timeout_secs: see `ApplicationRecord`, seconds; None leaves it, or its default, alone.
+            private_mode: see `ApplicationRecord`; applied to one that is found too. None leaves it, or its
+                default, alone.
+            executor_timeout_secs: see `ApplicationRecord`, seconds; what a new one starts with, None for the
+                default. One that is found keeps its own.
 
         Returns:
             The application as it is now, and whether this call made it. Of any number of calls at the same
@@ -94,11 +96,8 @@ class Applications:
         Raises:
             NotFoundError: no such organization.
         """
-        given: dict[str, object] = {
-            "private_mode": private_mode,
-            "executor_timeout_secs": executor_timeout_secs,
-        }
-        wanted = {field: value for field, value in given.items() if value is not None}
+        privacy = {} if private_mode is None else {"private_mode": private_mode}
+        timeout = {} if executor_timeout_secs is None else {"executor_timeout_secs": executor_timeout_secs}
         new = msgspec.structs.replace(
             ApplicationRecord(
                 id=str(uuid.uuid4()),
@@ -107,7 +106,8 @@ class Applications:
                 created_at=now,
                 updated_at=now,
             ),
-            **wanted,
+            **privacy,
+            **timeout,
         )
         async with self._db.write() as connection:
             try:
@@ -121,7 +121,7 @@ class Applications:
             created = made.rowcount == 1
             record = (await connection.execute(_by_name(organization_id, name))).one()
             if not created:
-                await _change(connection, _record(record), wanted, now)
+                await _change(connection, _record(record), privacy, now)
                 record = (await connection.execute(_by_name(organization_id, name))).one()
         return _record(record), created
 
@@ -158,6 +158,21 @@ class Applications:
         async with self._db.write() as connection:
             gone = await connection.execute(delete(applications).where(applications.c.id == application_id))
         return gone.rowcount == 1
+
+    async def declare(self, application_id: str, settings: Collection[str] | None) -> None:
+        """Note which settings are declared in a file; does nothing when the application is deleted.
+
+        Args:
+            application_id: which application.
+            settings: their names; None when the application itself is not declared.
+        """
+        names = None if settings is None else tuple(sorted(settings))
+        async with self._db.write() as connection:
+            await connection.execute(
+                update(applications)
+                .where(applications.c.id == application_id)
+                .values(declared_settings=names)
+            )
 
     async def set_language(self, application_id: str, language: str | None) -> None:
         """Note the language of an application's SDK; does nothing when it is deleted or known already."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from conductor_lite.errors import NotFoundError
@@ -36,6 +36,22 @@ class AutoscalingPolicies:
         async with self._db.read() as connection:
             rows = await connection.execute(select(columns.application_id, columns.policy))
             return {row.application_id: row.policy for row in rows}
+
+    async def is_declared(self, application_id: str) -> bool:
+        """Whether the application has a policy that is declared in a file."""
+        columns = autoscaling_policies.c
+        query = select(columns.declared).where(columns.application_id == application_id)
+        async with self._db.read() as connection:
+            return bool((await connection.execute(query)).scalar_one_or_none())
+
+    async def declare(self, application_id: str, *, declared: bool) -> None:
+        """Note whether the application's policy is declared in a file; does nothing when it has none."""
+        async with self._db.write() as connection:
+            await connection.execute(
+                update(autoscaling_policies)
+                .where(autoscaling_policies.c.application_id == application_id)
+                .values(declared=declared)
+            )
 
     async def set(self, application_id: str, policy: AutoscalingPolicy, *, now: datetime) -> None:
         """Store the application's policy in place of an older one.

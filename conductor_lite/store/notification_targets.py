@@ -1,7 +1,9 @@
 """Notification targets: every statement on them."""
 
+from collections.abc import Collection
+
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from conductor_lite.errors import ConflictError
@@ -56,6 +58,31 @@ class NotificationTargets:
             raise ConflictError(
                 f"The application has a notification target {record.name!r} already, or was deleted "
                 "meanwhile. Choose another name, or delete that target first."
+            )
+
+    async def change_url(self, application_id: str, target_id: str, url: str) -> bool:
+        """Give one of an application's targets another address.
+
+        Returns:
+            Whether there was one.
+        """
+        columns = notification_targets.c
+        async with self._db.write() as connection:
+            changed = await connection.execute(
+                update(notification_targets)
+                .where(columns.application_id == application_id, columns.id == target_id)
+                .values(url=url)
+            )
+        return changed.rowcount == 1
+
+    async def declare(self, application_id: str, target_ids: Collection[str], *, declared: bool) -> None:
+        """Note of some of an application's targets whether they are declared in a file."""
+        columns = notification_targets.c
+        async with self._db.write() as connection:
+            await connection.execute(
+                update(notification_targets)
+                .where(columns.application_id == application_id, columns.id.in_(target_ids))
+                .values(declared=declared)
             )
 
     async def delete(self, application_id: str, target_id: str) -> bool:

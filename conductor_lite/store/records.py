@@ -76,6 +76,8 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_keep_days: int = 30
     #: Number of newest workflows that are kept.
     snapshot_keep_rows: int = 1_000_000
+    #: Names of the settings that are declared in a file; None when the application itself is not.
+    declared_settings: tuple[str, ...] | None = None
 
 
 class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +242,8 @@ class AlertingRuleRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_fired_at: datetime | None
     #: When it was made.
     created_at: datetime
+    #: Whether it is declared in a file.
+    declared: bool = False
 
 
 class RolloutPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

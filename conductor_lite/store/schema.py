@@ -31,7 +31,7 @@ from conductor_lite.store.records import AutoscalingPolicy
 
 #: Every revision that this version can open or bring forward, oldest first. Kept here, next to the tables, so
 #: that opening an up-to-date database need not import Alembic.
-KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0006")
+KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0006", "0008")
 
 #: The revision that the tables below describe.
 HEAD_REVISION = KNOWN_REVISIONS[-1]
@@ -85,6 +85,7 @@ applications = Table(
     Column("snapshot_interval_secs", Integer, nullable=False, server_default="15"),
     Column("snapshot_keep_days", Integer, nullable=False, server_default="30"),
     Column("snapshot_keep_rows", BigInteger, nullable=False, server_default="1000000"),
+    Column("declared_settings", Json(tuple[str, ...])),
     UniqueConstraint("organization_id", "name"),
 )
 
@@ -143,6 +144,7 @@ alerting_rules = Table(
     Column("min_interval_secs", Integer),
     Column("last_fired_at", EpochMs),
     Column("created_at", EpochMs, nullable=False),
+    Column("declared", Boolean, nullable=False, server_default=false()),
 )
 
 autoscaling_policies = Table(
@@ -151,6 +153,7 @@ autoscaling_policies = Table(
     Column("application_id", ForeignKey("applications.id", ondelete="CASCADE"), primary_key=True),
     Column("policy", Json(AutoscalingPolicy), nullable=False),
     Column("updated_at", EpochMs, nullable=False),
+    Column("declared", Boolean, nullable=False, server_default=false()),
 )
 
 #: No foreign keys: what was done stays on record after the thing it was done to is gone.

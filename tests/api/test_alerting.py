@@ -37,6 +37,7 @@ def test_rule_is_made_listed_and_deleted(run: Run) -> None:
             "ruleMetadata": {"workflow_name": "charge", "threshold": 3, "period_secs": 60},
             "minIntervalSecs": 300,
             "lastFiredAt": None,
+            "declared": False,
         }
         assert (await api.client.get(RULES)).json() == [rule]
         assert (await api.client.delete(f"{RULES}/{rule['id']}")).status_code == 204

@@ -34,6 +34,7 @@ def test_registered_application_is_listed_with_every_published_property(run: Run
             "snapshotIntervalSecs": 15,
             "snapshotKeepDays": 30,
             "snapshotKeepRows": 1_000_000,
+            "declaredSettings": None,
         }
 
     run(body)
@@ -42,6 +43,7 @@ def test_registered_application_is_listed_with_every_published_property(run: Run
 def test_registering_needs_no_body_and_repeating_it_changes_nothing(run: Run) -> None:
     async def body(api: Api) -> None:
         assert (await api.client.put(SHOP)).status_code == 204
+        await api.client.patch(SHOP, json={"executorTimeoutSecs": 7})
         first = (await api.client.get(SHOP)).json()
         assert (await api.client.put(SHOP)).status_code == 204
         assert (await api.client.get(SHOP)).json() == first

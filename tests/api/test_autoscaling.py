@@ -68,7 +68,7 @@ def test_policy_is_echoed_as_stored_and_may_be_deleted_twice(tmp_path: Path) -> 
         ):
             answer = await scene.http("PUT", path, json=policy)
             assert (answer.status_code, answer.json()) == (200, {"policy": policy})
-            assert (await scene.http("GET", path)).json() == {"policy": policy}
+            assert (await scene.http("GET", path)).json() == {"policy": policy, "declared": False}
         wrong = {"queue": "orders", "rollout": {"maxOldApplicationVersions": -1}}
         answer = await scene.http("PUT", path, json=wrong)
         assert answer.status_code == 422

@@ -92,15 +92,16 @@ DIFFERENT_PROPERTIES: dict[str, dict[str, str | None]] = {
         "updatedAt": "date-time|null",
         "wasForkedFrom": "boolean|null",
     },
-    "Application": {**_ADDED_SETTINGS},
+    "Application": {**_ADDED_SETTINGS, "declaredSettings": "[string]|null"},
     "PatchAppInputBody": {f"{name}?": kind for name, kind in _ADDED_SETTINGS.items()},
     # Types of rules and targets of our own stand beside the published ones.
-    "AlertingRule": {"ruleType": _RULE_TYPES},
+    "AlertingRule": {"ruleType": _RULE_TYPES, "declared": "boolean"},
     "CreateAlertInputBody": {"ruleType": _RULE_TYPES},
     "AuditTarget": {
         "type": "alerting_rule|application|domain_claim|notification_target|organization|role|schedule|token"
         "|user|workflow"
     },
+    "PolicyOutputBody": {"declared?": "boolean"},
     # The conductor itself acts too.
     "AuditSubject": {"type": "api_key|system|user"},
     # The limits per partition are newer.

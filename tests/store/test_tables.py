@@ -102,10 +102,12 @@ class TestApplications:
 
         run(body)
 
-    def test_registering_again_with_another_setting_applies_it(self, run: Run) -> None:
+    def test_registering_again_applies_its_privacy_and_leaves_its_timeout(self, run: Run) -> None:
         async def body(db: Database) -> None:
             first, _ = await Applications(db).register("local", "shop", now=NOW, executor_timeout_secs=10)
-            again, created = await Applications(db).register("local", "shop", now=LATER, private_mode=True)
+            again, created = await Applications(db).register(
+                "local", "shop", now=LATER, private_mode=True, executor_timeout_secs=60
+            )
             assert not created
             assert again == msgspec.structs.replace(first, private_mode=True, updated_at=LATER)
 

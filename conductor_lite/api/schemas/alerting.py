@@ -47,6 +47,8 @@ class AlertingRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     rule_metadata: _RuleMetadata
     min_interval_secs: Int32 | None
     last_fired_at: Timestamp | None
+    #: Whether ``conductor-lite apply`` puts it back.
+    declared: bool
 
 
 class CreateAlertInputBody(

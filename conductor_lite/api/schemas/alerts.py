@@ -53,6 +53,8 @@ class NotificationTarget(msgspec.Struct, frozen=True, kw_only=True, rename="came
     name: str
     url: str
     created_at: Timestamp
+    #: Whether ``conductor-lite apply`` puts it back.
+    declared: bool
 
 
 class CreateNotificationTargetInputBody(

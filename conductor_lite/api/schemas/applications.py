@@ -37,6 +37,8 @@ class Application(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     snapshot_interval_secs: Int64
     snapshot_keep_days: Int64
     snapshot_keep_rows: Int64
+    #: Settings that ``conductor-lite apply`` puts back; null where the application itself is not declared.
+    declared_settings: list[str] | None
 
 
 class PutAppInputBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

@@ -23,6 +23,8 @@ class PolicyOutputBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     """The policy as it is stored."""
 
     policy: AutoscalePolicy
+    #: Whether ``conductor-lite apply`` puts it back; left out in the answer to a change.
+    declared: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class QueueAutoscale(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
