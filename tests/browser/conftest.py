@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from support.process import Process
+from support.showcase import Showcase
 from support.tools import require
 
 from conductor_lite.auth.guard import SecurityHeaders
@@ -132,3 +133,10 @@ def server(tmp_path: Path) -> Iterator[RealServer]:
     command += ["--data-dir", str(tmp_path / "data")]
     with Process(command, tmp_path / "server.log", cwd=tmp_path) as process:
         yield RealServer(process)
+
+
+@pytest.fixture(scope="session")
+def showcase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
+    """A real server with a real application that has something of everything. Leave it as it is."""
+    with Showcase(tmp_path_factory.mktemp("showcase")) as showcase:
+        yield showcase
