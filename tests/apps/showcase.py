@@ -178,7 +178,7 @@ def populate() -> None:
     for handle in failed:
         try:
             handle.get_result()
-        except Exception as error:
+        except ValueError as error:
             DBOS.logger.info("%s ended as it should: %r", handle.get_workflow_id(), type(error))
 
 
