@@ -28,6 +28,7 @@ __all__ = ["MAX_LEVELS", "Branch", "Span", "SpanKind", "SpanStatus", "Timeline",
 MAX_LEVELS = 6
 #: Spans that are laid out; what comes after them is left out.
 MAX_SPANS = 20_000
+_SECOND_MS = 1000
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,7 +238,9 @@ def _first_start(facts: Sequence[StepFacts], otherwise: int) -> int:
 def _end(workflow: WorkflowRecord, facts: Sequence[StepFacts], start: int, now_epoch_ms: int) -> int | None:
     if workflow_status(workflow) not in ENDED:
         return None
+    last = max([start, *(f.end_epoch_ms for f in facts if f.end_epoch_ms is not None)])
     end = ended_at(workflow, start, now_epoch_ms)
-    if end is not None:
-        return end
-    return max([start, *(f.end_epoch_ms for f in facts if f.end_epoch_ms is not None)])
+    if end is None:
+        return last
+    # On SQLite the times of workflows are whole seconds, those of steps are not.
+    return last if end % _SECOND_MS == 0 and end < last < end + _SECOND_MS else end
