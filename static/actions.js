@@ -5,8 +5,8 @@
 
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
-  const tell = (text, tone = "good") =>
-    document.dispatchEvent(new CustomEvent("console:toast", { detail: { text, tone } }));
+  const tell = (text, tone = "good", more = {}) =>
+    document.dispatchEvent(new CustomEvent("console:toast", { detail: { ...more, text, tone } }));
 
   // --- The dialog: what [data-modal] links to, and what [data-modal] forms answer --------------------------------
 
@@ -44,10 +44,10 @@
   };
 
   // What a form did: said here where it leaves us on this page, by the next page otherwise.
-  const follow = ({ location: url, stays, text, tone }) => {
+  const follow = ({ location: url, stays, text, tone, ...more }) => {
     if (!stays) return void window.location.assign(url);
     if (modal.open) modal.close();
-    tell(text, tone);
+    tell(text, tone, more);
     for (const box of $$("[data-select]:checked")) box.checked = false;
     count();
     document.dispatchEvent(new CustomEvent("console:refresh"));

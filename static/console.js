@@ -50,22 +50,33 @@
 
   // --- Copying and toasts ------------------------------------------------------------------------------------
 
-  const toast = (text, tone = "good") => {
+  const toast = (text, tone = "good", link = "", linkText = "") => {
     const box = document.createElement("div");
     box.className = `toast toast-${tone}`;
     const words = document.createElement("span");
     words.textContent = text;
     box.append(words);
+    if (link) {
+      const anchor = document.createElement("a");
+      anchor.href = link;
+      anchor.textContent = linkText;
+      box.append(" ", anchor);
+    }
     $("#toasts").append(box);
     fade(box);
   };
 
-  const fade = (box) => {
-    setTimeout(() => box.classList.add("leaving"), 6000);
-    setTimeout(() => box.remove(), 6400);
+  // One with a link stays longer, and as long as the reader is at it.
+  const fade = (box, patience = $("a", box) ? 15000 : 6000) => {
+    setTimeout(() => {
+      if (box.matches(":hover, :focus-within")) return void fade(box, 2000);
+      box.classList.add("leaving");
+      setTimeout(() => box.remove(), 400);
+    }, patience);
   };
 
-  document.addEventListener("console:toast", ({ detail }) => toast(detail.text, detail.tone));
+  document.addEventListener("console:toast", ({ detail }) =>
+    toast(detail.text, detail.tone, detail.link, detail.link_text));
 
   const copy = async (button) => {
     const text = button.dataset.copy;

@@ -21,7 +21,9 @@
   htmx.registerExtension("console", {
     htmx_before_morph_node: (old, { newNode }) => {
       // console.js words times; the same moment needs no rewording.
-      return !(old instanceof HTMLTimeElement && old.dateTime === newNode.dateTime);
+      if (old instanceof HTMLTimeElement && old.dateTime === newNode.dateTime) return false;
+      // What is marked with the same content as before stays, with all that the reader folded, loaded or sought.
+      return !(old.dataset?.kept && old.dataset.kept === newNode.dataset?.kept);
     },
     htmx_before_morph_attr: (element, { attrName }) => {
       // Open dialogs and details are the reader's doing; the server never closes them.

@@ -54,6 +54,9 @@ class Flash(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     #: ``good`` or ``bad``.
     tone: str = "good"
+    #: Address of what it speaks of, and what the link to it says; empty for none.
+    link: str = ""
+    link_text: str = ""
 
 
 async def read_form(request: Request) -> Form:
@@ -117,7 +120,8 @@ class FormGuard:
 
     def flash(self, request: Request, response: Response, flash: Flash) -> None:
         """Let the next page say something."""
-        short = msgspec.structs.replace(flash, text=flash.text[:_MAX_FLASH_CHARS])
+        link = flash.link if len(flash.link) <= _MAX_FLASH_CHARS else ""
+        short = msgspec.structs.replace(flash, text=flash.text[:_MAX_FLASH_CHARS], link=link)
         body = base64.urlsafe_b64encode(msgspec.json.encode(short))
         value = f"{body.decode()}.{self._sign(b'flash', body)}"
         _set_cookie(request, response, FLASH_COOKIE, value, max_age=_FLASH_SECS)

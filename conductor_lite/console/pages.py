@@ -19,6 +19,7 @@ from conductor_lite.console.keys import KeysPage
 from conductor_lite.console.live import EventStreams
 from conductor_lite.console.preferences_page import PreferencesPage
 from conductor_lite.console.site import Problem, Site
+from conductor_lite.console.workflow import WorkflowPage
 from conductor_lite.errors import ConductorError
 from conductor_lite.operations import Operations
 
@@ -52,7 +53,7 @@ class Console:
 
     def routes(self) -> list[BaseRoute]:
         """Every route of the console."""
-        pages = (HomePage, ApplicationPage, KeysPage, AuditPage, PreferencesPage)
+        pages = (HomePage, ApplicationPage, WorkflowPage, KeysPage, AuditPage, PreferencesPage)
         routes = [route for page in pages for route in page(self._site).routes()]
         self._site.knows(routes)
         return [*routes, Route("/events", self.streams.endpoint, methods=["GET"]), *static_routes()]

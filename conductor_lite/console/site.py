@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -31,9 +31,12 @@ from conductor_lite.operations.sharing import sharing
 Endpoint = Callable[[Request], Awaitable[Response]]
 View = Callable[[Request, Actor], Awaitable[Page]]
 Action = Callable[[Request, Actor, Form], Awaitable[Response]]
+Download = Callable[[Request, Actor], Awaitable[Response]]
 
 #: Seconds that a page waits for executors.
 VIEW_SECS = 10.0
+#: Seconds that a download waits for them: what is large takes its time.
+DOWNLOAD_SECS = 60.0
 
 _STATUSES: tuple[tuple[type[ConductorError], int, str], ...] = (
     (NotFoundError, 404, "Not found"),
@@ -52,6 +55,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     title: str
     detail: str
+
+
+def _place(url: str) -> tuple[str, str]:
+    """What tells pages apart: the path, and the id where that stands in the query."""
+    parts = urlsplit(url)
+    return parts.path, dict(parse_qsl(parts.query)).get("id", "") if parts.path.endswith("/~") else ""
 
 
 def explain(error: ConductorError) -> str:
@@ -161,6 +170,20 @@ class Site:
 
         return endpoint
 
+    def sends(self, download: Download) -> Endpoint:
+        """Make an endpoint of a file to download; what is wrong is explained on a page."""
+
+        async def endpoint(request: Request) -> Response:
+            actor = None
+            try:
+                actor = await self.actor(request)
+                with deadline(DOWNLOAD_SECS):
+                    return await download(request, actor)
+            except ConductorError as error:
+                return self.refusal(request, actor, error)
+
+        return endpoint
+
     def respond(self, request: Request, page: Page, actor: Actor) -> Response:
         """Answer a form with a page instead of a redirect."""
         return self._renderer.respond(request, page, actor)
@@ -175,8 +198,8 @@ class Site:
             self._guard.flash(request, response, flash)
             return response
         here = request.headers.get("hx-current-url", "")
-        stays = urlsplit(url).path == urlsplit(here).path
-        response = JSONResponse({"location": url, "stays": stays, "text": flash.text, "tone": flash.tone})
+        stays = _place(url) == _place(here)
+        response = JSONResponse({"location": url, "stays": stays, **msgspec.structs.asdict(flash)})
         if not stays:
             self._guard.flash(request, response, flash)
         return response

@@ -15,11 +15,11 @@ def app_url(application_name: str, *parts: str, **query: object) -> str:
     return _with_query(path, query)
 
 
-def workflow_url(application_name: str, workflow_id: str, **query: object) -> str:
-    """The page of a workflow."""
+def workflow_url(application_name: str, workflow_id: str, *parts: str, **query: object) -> str:
+    """The page of a workflow, or one below it; each part is one segment of the path."""
     if workflow_id != ELSEWHERE and _PLAIN_ID.fullmatch(workflow_id):
-        return app_url(application_name, "workflows", workflow_id, **query)
-    return app_url(application_name, "workflows", ELSEWHERE, id=workflow_id, **query)
+        return app_url(application_name, "workflows", workflow_id, *parts, **query)
+    return app_url(application_name, "workflows", ELSEWHERE, *parts, id=workflow_id, **query)
 
 
 def _with_query(path: str, query: dict[str, object]) -> str:

@@ -1,0 +1,11 @@
+"""The views of a workflow's page, in the order of their row. A new one is added here, and only here."""
+
+from conductor_lite.console.workflow_subject import WorkflowView
+from conductor_lite.console.workflow_summary import SUMMARY
+
+VIEWS: tuple[WorkflowView, ...] = (SUMMARY,)
+
+
+def view_named(key: str) -> WorkflowView:
+    """The view of that key; the first one for nonsense."""
+    return next((view for view in VIEWS if view.key == key), VIEWS[0])
