@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from conductor_lite.errors import InvalidError
 from conductor_lite.protocol import WorkflowFilters
 from conductor_lite.store.snapshot_attributes import facts_asked_for
 from conductor_lite.store.snapshot_records import SnapshotFilters
@@ -22,20 +23,28 @@ _SAME = (
 )
 #: What a search for workflows on queues means by default.
 _QUEUED = ("DELAYED", "ENQUEUED", "PENDING")
+#: Most values of all filters together: databases bound them.
+MAX_VALUES = 10_000
 
 
 def snapshot_filters(filters: WorkflowFilters) -> SnapshotFilters:
     """Translate; limit, offset and order are the caller's.
 
     Raises:
-        InvalidError: snapshots cannot be searched for such attributes.
+        InvalidError: snapshots cannot be searched for such attributes, or for so many values at once.
     """
     values: dict[str, Any] = {name: _several(getattr(filters, name)) for name in _SAME}
+    values["workflow_id"] = _several(filters.workflow_ids)
+    count = sum(map(len, values.values()))
+    if count > MAX_VALUES:
+        raise InvalidError(
+            f"Snapshots can be searched for at most {MAX_VALUES:,} values at once, and these are {count:,}. "
+            "Ask for them in several parts."
+        )
     if filters.queues_only and not values["status"]:
         values["status"] = _QUEUED
     return SnapshotFilters(
         **values,
-        workflow_id=_several(filters.workflow_ids),
         was_forked_from=filters.was_forked_from,
         has_parent=filters.has_parent,
         queues_only=bool(filters.queues_only),

@@ -108,7 +108,6 @@ class SnapshotFilters(msgspec.Struct, frozen=True, kw_only=True):
     has_parent: bool | None = None
     #: Only those with a queue.
     queues_only: bool = False
-    finished: bool | None = None
     #: Facts that the custom attributes must all hold (see ``attribute_facts``).
     facts: tuple[int, ...] = ()
     #: Both ends within.

@@ -1,103 +1,65 @@
 """Searching snapshots: any filter that executors know, answered in the order of creation within milliseconds.
 
-One filter leads, through an index of its own; the others are held against what it finds. How much each finds
-is counted first, up to a bound, because databases guess it badly.
+Of several filters one leads, through an index of its own, and the others are held against what it finds.
+Which one is found out on the way: all look a number of rows ahead, and whoever gets furthest has the fewest
+there and leads that far; then they look again. Databases guess that badly.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, exists, func, null, or_, select, true, union_all
-from sqlalchemy import false as no
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.database import Database
-from conductor_lite.store.snapshot_classes import created_within
+from conductor_lite.store.dialect import following
+from conductor_lite.store.snapshot_paths import (
+    EVERYTHING,
+    Bounds,
+    Classes,
+    Part,
+    Path,
+    Values,
+    exists,
+    parts_of,
+)
 from conductor_lite.store.snapshot_records import Place, SnapshotFilters, WorkflowSnapshot
-from conductor_lite.store.snapshot_schema import workflow_snapshot_attributes, workflow_snapshots
+from conductor_lite.store.snapshot_schema import workflow_snapshots
 from conductor_lite.store.snapshots import COLUMNS, place, snapshot
 
 #: What finds at most so many may lead although it does not find them in order: all are looked at and sorted.
 FEW = 5_000
-#: Beyond these, it no longer matters which of several filters finds less.
-MANY = 50_000
-#: Values of one filter that are followed side by side, each in order.
-SIDE_BY_SIDE = 32
+#: Rows that all look ahead at first, and how many times more each time after.
+FIRST_STEP = 2_000
+LONGER = 4
+#: Who passes over more rows than this has the database pass over them, by what leads at first.
+MANY_PASSED = 5_000
 
-_ONE_OF = (
-    "workflow_name",
-    "status",
-    "authenticated_user",
-    "application_version",
-    "executor_id",
-    "queue_name",
-    "schedule_name",
-    "parent_workflow_id",
-    "forked_from",
-)
-_LAST_CHARACTER = "\U0010ffff"
-
-_Condition: TypeAlias = ColumnElement[bool]
-_Bounds: TypeAlias = tuple[int | None, int | None]
 _table = workflow_snapshots.c
-_facts = workflow_snapshot_attributes.c
-
-
-class _Filter:
-    """One filter, said so that an index can follow it, and so that none is tempted to.
-
-    Args:
-        leads: alternatives that do not overlap; each can be followed through an index. None: it never leads.
-        held: the same as one condition on a row.
-        ordered: whether each alternative is found in the order of creation.
-        side_by_side: other alternatives, each found in that order, where the first are not.
-        of_facts: whether the alternatives speak of facts instead of workflows.
-    """
-
-    def __init__(
-        self,
-        leads: Sequence[_Condition],
-        held: _Condition,
-        *,
-        ordered: bool,
-        side_by_side: Sequence[_Condition] = (),
-        of_facts: bool = False,
-    ) -> None:
-        self.leads = leads
-        self.held = held
-        self.ordered = ordered
-        self.side_by_side = side_by_side or (leads if ordered else ())
-        columns = _facts if of_facts else _table
-        self.source = columns.source
-        self.created = columns.created_at_epoch_ms
-        self.id = _facts.snapshot_id if of_facts else _table.id
-        self.of_facts = of_facts
 
 
 class _Window(msgspec.Struct, frozen=True, kw_only=True):
     """Which part of what matches."""
 
-    number: int
-    created: tuple[int | None, int | None]
+    created: Bounds
     after: Place | None
-    offset: int
-    limit: int
     descending: bool
 
-    def within(self, created: ColumnElement[int], number: ColumnElement[int]) -> list[_Condition]:
-        """What keeps rows within the stretch of creation and after the page before."""
-        conditions = _between(created, *self.created)
-        if self.after is None:
-            return conditions
-        at, last = self.after.created_at_epoch_ms, self.after.number
+    def split(self, reach: int) -> tuple["_Window", "_Window"]:
+        """What comes up to a time of creation, itself within, and what comes after it."""
+        first, last = self.created
+        stretches: tuple[Bounds, Bounds] = ((first, reach), (reach + 1, last))
         if self.descending:
-            return [*conditions, created <= at, or_(created < at, number < last)]
-        return [*conditions, created >= at, or_(created > at, number > last)]
+            stretches = ((reach, last), (first, reach - 1))
+        until, beyond = (msgspec.structs.replace(self, created=stretch) for stretch in stretches)
+        return until, beyond
 
-    def in_order(self, created: ColumnElement[int], number: ColumnElement[int]) -> list[ColumnElement[Any]]:
-        """The order of creation."""
-        return [created.desc(), number.desc()] if self.descending else [created, number]
+    def furthest(self, reaches: Sequence[int | None]) -> int:
+        """The place in a list of whoever gets furthest; None stands for the end."""
+        if None in reaches:
+            return reaches.index(None)
+        best = min if self.descending else max
+        return reaches.index(best(reach for reach in reaches if reach is not None))
 
 
 class SnapshotSearch:
@@ -133,205 +95,145 @@ class SnapshotSearch:
         Returns:
             The page, and where it ended; None for an empty one.
         """
-        window = _Window(
-            number=number,
-            created=filters.created,
-            after=after,
-            offset=offset,
-            limit=limit,
-            descending=descending,
-        )
+        window = _Window(created=filters.created, after=after, descending=descending)
         async with self._db.read() as connection:
-            parts = [*_parts(number, filters)]
-            for column, classes, bounds in _spans(filters):
-                parts.append(await _span(connection, number, column, classes, bounds))
-            keys = await _keys(connection, window, parts)
-            chosen = keys.limit(limit).offset(offset).subquery()
-            query = (
-                select(_table.id, *COLUMNS)
-                .select_from(chosen.join(workflow_snapshots, chosen.c.id == _table.id))
-                .order_by(*window.in_order(chosen.c.created, chosen.c.id))
-            )
-            rows = list(await connection.execute(query))
-        return [snapshot(row) for row in rows], place(rows[-1]) if rows else None
+            search = await _begin(connection, number, filters)
+            chosen = await search.chosen(window, offset, limit)
+            rows = {}
+            if chosen:
+                query = select(_table.id, *COLUMNS).where(_table.id.in_(chosen))
+                rows = {row.id: row for row in await connection.execute(query)}
+        found = [rows[row_id] for row_id in chosen]
+        return [snapshot(row) for row in found], place(found[-1]) if found else None
 
 
-async def _keys(connection: AsyncConnection, window: _Window, parts: list[_Filter]) -> Select[Any]:
-    """Time of creation and id of what matches, in order."""
-    able = [part for part in parts if part.leads]
-    found = await _counts(connection, window, able, FEW)
-    if found and (fewest := min(found)) <= FEW:
-        return _gathered(window, parts, able[found.index(fewest)])
-    ordered = [part for part in able if part.side_by_side]
-    if len(ordered) > 1:
-        found = await _counts(connection, window, ordered, MANY)
-        return _followed(window, parts, ordered[found.index(min(found))])
-    if ordered:
-        return _followed(window, parts, ordered[0])
-    return _followed(window, parts, _Filter([true()], true(), ordered=True))
+async def _begin(connection: AsyncConnection, number: int, filters: SnapshotFilters) -> "_Search":
+    values = Values(source=number)
+    completed = await _classes(connection, number, "completed", filters.completed)
+    dequeued = await _classes(connection, number, "dequeued", filters.dequeued)
+    return _Search(connection, parts_of(filters, values, completed, dequeued), values)
 
 
-def _gathered(window: _Window, parts: list[_Filter], lead: _Filter) -> Select[Any]:
-    """Everything that the leading filter finds, sorted afterwards."""
-    created, number = _bare(lead.created), lead.id
-    return (
-        select(lead.created.label("created"), lead.id.label("id"))
-        .where(lead.source == window.number, or_(*lead.leads), *window.within(created, number))
-        .where(*_rest(parts, lead))
-        .order_by(*window.in_order(created, number))
-    )
-
-
-def _followed(window: _Window, parts: list[_Filter], lead: _Filter) -> Select[Any]:
-    """As much as is needed of what the leading filter finds in order, its alternatives side by side."""
-    order = window.in_order(lead.created, lead.id)
-    alternatives = [
-        select(lead.created.label("created"), lead.id.label("id"))
-        .where(lead.source == window.number, alternative, *window.within(lead.created, lead.id))
-        .where(*_rest(parts, lead))
-        .order_by(*order)
-        for alternative in lead.side_by_side
-    ]
-    if len(alternatives) == 1:
-        return alternatives[0]
-    enough = window.offset + window.limit
-    tops = [alternative.limit(enough).subquery() for alternative in alternatives]
-    merged = union_all(*(select(top.c.created, top.c.id) for top in tops)).subquery()
-    return select(merged.c.created, merged.c.id).order_by(*window.in_order(merged.c.created, merged.c.id))
-
-
-def _rest(parts: list[_Filter], lead: _Filter) -> list[_Condition]:
-    held = [part.held for part in parts if part is not lead]
-    if lead.of_facts and held:
-        return [exists().where(_table.id == lead.id, *held)]
-    return held
-
-
-async def _counts(
-    connection: AsyncConnection, window: _Window, parts: list[_Filter], bound: int
-) -> list[int]:
-    """How many each filter finds within the stretch of creation, or more than the bound."""
-    if not parts:
-        return []
-    counts = []
-    for part in parts:
-        # Only where the index goes on with the time of creation is it of help.
-        stretch = _between(part.created, *window.created) if part.ordered else []
-        some = (
-            select(part.id)
-            .where(part.source == window.number, or_(*part.leads), *stretch)
-            .limit(bound + 1)
-            .subquery()
-        )
-        counts.append(select(func.count()).select_from(some).scalar_subquery())
-    return list((await connection.execute(select(*counts))).one())
-
-
-def _parts(number: int, filters: SnapshotFilters) -> Iterator[_Filter]:
-    for name in _ONE_OF:
-        values = tuple(dict.fromkeys(getattr(filters, name)))
-        if values:
-            column = _table[name]
-            few = len(values) <= SIDE_BY_SIDE
-            leads = [column == value for value in values] if few else [column.in_(values)]
-            yield _Filter(leads, _bare(column).in_(values), ordered=few)
-    if filters.workflow_id:
-        column = _table.workflow_id
-        yield _Filter(
-            [column.in_(filters.workflow_id)], _bare(column).in_(filters.workflow_id), ordered=False
-        )
-    if filters.workflow_id_prefix:
-        yield _Filter(
-            [or_(*(_begins(_table.workflow_id, prefix) for prefix in filters.workflow_id_prefix))],
-            or_(*(_begins(_bare(_table.workflow_id), prefix) for prefix in filters.workflow_id_prefix)),
-            ordered=False,
-        )
-    yield from _flags(filters)
-    for fact in filters.facts:
-        facts = workflow_snapshot_attributes.alias().c
-        has_fact = exists().where(
-            facts.source == number,
-            facts.fact == fact,
-            facts.created_at_epoch_ms == _table.created_at_epoch_ms,
-            facts.snapshot_id == _table.id,
-        )
-        yield _Filter([_facts.fact == fact], has_fact, ordered=True, of_facts=True)
-
-
-def _spans(filters: SnapshotFilters) -> list[tuple[ColumnElement[int], ColumnElement[int], _Bounds]]:
-    spans = [
-        (_table.completed_at_epoch_ms, _table.completed_class, filters.completed),
-        (_table.dequeued_at_epoch_ms, _table.dequeued_class, filters.dequeued),
-    ]
-    return [span for span in spans if span[2] != (None, None)]
-
-
-async def _span(
-    connection: AsyncConnection,
-    number: int,
-    column: ColumnElement[int],
-    classes: ColumnElement[int],
-    bounds: _Bounds,
-) -> _Filter:
-    """A stretch of time; in the order of creation it is found by how long it took until then."""
+async def _classes(connection: AsyncConnection, number: int, kind: str, bounds: Bounds) -> Classes:
+    """The classes of durations that there are, where a search asks for a stretch of that kind of time."""
+    if bounds == (None, None):
+        return None
+    column = _table[f"{kind}_class"]
     ends = [
-        select(end(classes)).where(_table.source == number, classes.is_not(None)).scalar_subquery()
+        select(end(column)).where(_table.source == number, column.is_not(None)).scalar_subquery()
         for end in (func.min, func.max)
     ]
-    first, last = (await connection.execute(select(*ends))).one()
-    created = _table.created_at_epoch_ms
-    alternatives = [
-        and_(
-            classes == duration,
-            *_between(created, *created_within(duration, *bounds)),
-            *_between(_bare(column), *bounds),
-        )
-        for duration in ([] if first is None else range(first, last + 1))
-    ]
-    return _Filter(
-        [and_(*_between(column, *bounds))],
-        and_(*_between(_bare(column), *bounds)),
-        ordered=False,
-        side_by_side=alternatives,
-    )
+    shortest, longest = (await connection.execute(select(*ends))).one()
+    return None if shortest is None else (shortest, longest)
 
 
-def _flags(filters: SnapshotFilters) -> Iterator[_Filter]:
-    for column, value in (
-        (_table.was_forked_from, filters.was_forked_from),
-        (_table.finished, filters.finished),
-    ):
-        if value is not None:
-            wanted = true() if value else no()
-            yield _Filter([column == wanted], _bare(column) == wanted, ordered=True)
-    parent, queue = _table.parent_workflow_id, _table.queue_name
-    if filters.has_parent is not None:
-        lead = parent.is_not(None) if filters.has_parent else parent.is_(None)
-        bare = _bare(parent)
-        yield _Filter([lead], bare.is_not(None) if filters.has_parent else bare.is_(None), ordered=True)
-    if filters.queues_only:
-        yield _Filter([queue.is_not(None)], _bare(queue).is_not(None), ordered=False)
-    if filters.application_name:
-        # Workflows without a name belong to every application.
-        name = _bare(_table.application_name)
-        ours = or_(name.in_(filters.application_name), name.is_(None))
-        yield _Filter([], ours, ordered=False)
+class _Search:
+    """One search, within one reading of the database.
 
+    Args:
+        connection: reads.
+        parts: the filters.
+        values: what their conditions speak of.
+    """
 
-def _bare(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A column's value without its indexes."""
-    bare: ColumnElement[Any] = func.coalesce(column, null(), type_=column.type)
-    return bare
+    def __init__(self, connection: AsyncConnection, parts: Sequence[Part], values: Values) -> None:
+        self._connection = connection
+        self._parts = parts
+        self._values = values
 
+    async def chosen(self, window: _Window, offset: int, limit: int) -> list[int]:
+        """The ids of what matches, in order."""
+        unordered = [(part, part.unordered) for part in self._parts if part.unordered is not None]
+        counts = await self._counts([path for _, path in unordered])
+        if counts and min(counts) <= FEW:
+            lead, path = unordered[counts.index(min(counts))]
+            return await self._ids(window, path, lead, offset, limit)
+        leads = [(part, part.ordered) for part in self._parts if part.ordered is not None]
+        if not leads:
+            return await self._ids(window, EVERYTHING, None, offset, limit)
+        found: list[int] = []
+        step = FIRST_STEP
+        while True:
+            reaches = await self._reaches(window, [path for _, path in leads], step)
+            furthest = window.furthest(reaches)
+            (lead, path), reach = leads[furthest], reaches[furthest]
+            if reach is None or offset > MANY_PASSED:
+                return found + await self._ids(window, path, lead, offset, limit)
+            stretch, window = window.split(reach)
+            more = await self._ids(stretch, path, lead, 0, offset + limit)
+            found += more[offset:]
+            limit -= len(more[offset:])
+            offset = max(0, offset - len(more))
+            if not limit:
+                return found
+            step *= LONGER
 
-def _begins(column: ColumnElement[str], prefix: str) -> _Condition:
-    return and_(column >= prefix, column < prefix + _LAST_CHARACTER)
+    async def _counts(self, paths: Sequence[Path]) -> list[int]:
+        """How many rows each path finds at any time, or more than there may be to be few."""
+        if not paths:
+            return []
+        whole = _Window(created=(None, None), after=None, descending=False)
+        counts = []
+        for path in paths:
+            found = " UNION ALL ".join(self._selects(whole, path))
+            counts.append(" ".join(["(SELECT count(*) FROM (", found, f"LIMIT {FEW + 1}) AS found)"]))
+        return await self._row(counts)
 
+    async def _reaches(self, window: _Window, paths: Sequence[Path], step: int) -> Sequence[int | None]:
+        """When that was created which each path finds after so many rows; None where there are fewer."""
+        if len(paths) == 1:
+            # It leads anyway.
+            return [None]
+        ends = [self._along(window, path, limit=1, offset=step) for path in paths]
+        return await self._row([" ".join(["(SELECT created FROM (", end, ") AS reached)"]) for end in ends])
 
-def _between(column: ColumnElement[int], first: int | None, last: int | None) -> list[_Condition]:
-    bounds = []
-    if first is not None:
-        bounds.append(column >= first)
-    if last is not None:
-        bounds.append(column <= last)
-    return bounds
+    async def _ids(
+        self, window: _Window, path: Path, lead: Part | None, offset: int, limit: int
+    ) -> list[int]:
+        """The ids of what a path finds and the other filters hold for, in order."""
+        held = [part.held for part in self._parts if part is not lead]
+        query = self._along(window, path, held, limit=limit, offset=offset)
+        return [row.id for row in await self._connection.execute(text(query), self._values.named)]
+
+    async def _row(self, scalars: Sequence[str]) -> list[int]:
+        query = text("SELECT " + ", ".join(scalars))
+        return list((await self._connection.execute(query, self._values.named)).one())
+
+    def _along(
+        self, window: _Window, path: Path, held: Sequence[str] = (), *, limit: int, offset: int
+    ) -> str:
+        """When that was created which a path finds, and its id, in order: alternatives are merged as read."""
+        order = "created DESC, id DESC" if window.descending else "created, id"
+        found = " UNION ALL ".join(self._selects(window, path, held))
+        add = self._values.add
+        return f"{found} ORDER BY {order} LIMIT {add(limit)} OFFSET {add(offset)}"
+
+    def _selects(self, window: _Window, path: Path, held: Sequence[str] = ()) -> list[str]:
+        """One query for each alternative of a path."""
+        if path.index is None:
+            begin = ["SELECT f.created_at_epoch_ms AS created, f.snapshot_id AS id"]
+            begin += ["FROM workflow_snapshot_attributes AS f"]
+            if held:
+                # Facts know nothing else of their workflow.
+                held = [exists("workflow_snapshots AS w", ["w.id = f.snapshot_id", *held])]
+            conditions = self._within(window, "f", "f.snapshot_id")
+        else:
+            begin = ["SELECT w.created_at_epoch_ms AS created, w.id AS id FROM workflow_snapshots AS w"]
+            # Databases without statistics take one index for as good as another.
+            begin += [following(self._connection, path.index)]
+            conditions = self._within(window, "w", "w.id")
+        return [
+            " ".join([*begin, "WHERE", " AND ".join([*conditions, alternative, *held])])
+            for alternative in path.alternatives
+        ]
+
+    def _within(self, window: _Window, table: str, number: str) -> list[str]:
+        """What keeps to the source, within the stretch of creation and after the page before."""
+        created, add = f"{table}.created_at_epoch_ms", self._values.add
+        conditions = [f"{table}.source = :source", *self._values.between(created, *window.created)]
+        if window.after is not None:
+            at, last = add(window.after.created_at_epoch_ms), add(window.after.number)
+            later = "<" if window.descending else ">"
+            conditions.append(f"{created} {later}= {at}")
+            conditions.append(f"({created} {later} {at} OR {number} {later} {last})")
+        return conditions

@@ -1,10 +1,12 @@
-"""Measures snapshots: `PYTHONPATH=scripts python -m benchmark.snapshots [--rows N] [--folder DIR]`.
+"""Measures snapshots: `scripts/bench snapshots [--rows N] [--folder DIR]`.
 
-Fills a database at full speed while another writer knocks twice a second, then searches by every filter.
+Fills a database at full speed while another writer knocks twenty times a second, then searches by every
+filter, and by several at once as chance has it.
 """
 
 import argparse
 import asyncio
+import gc
 import json
 import random
 import statistics
@@ -16,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from conductor_lite.server import COLLECTION_THRESHOLDS
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.database import Database
 from conductor_lite.store.snapshot_attributes import facts_asked_for
@@ -29,6 +32,9 @@ SPREAD_MS = 30 * 86_400_000
 PAGE = 100
 #: Searches per filter.
 SEARCHES = 60
+#: Searches by so many filters at once, for each of these numbers.
+COMBINED_SEARCHES = 300
+COMBINED = (2, 3, 4, 5)
 SEED = 7
 
 
@@ -122,6 +128,35 @@ def questions(rows: int, chance: random.Random) -> Iterator[tuple[str, SnapshotF
     yield "failed within a day", SnapshotFilters(status=("ERROR",), completed=day)
 
 
+def any_filters(count: int, chance: random.Random) -> SnapshotFilters:
+    """So many filters at once as chance has it: many find nothing together, or little and far apart."""
+    hour, day = 3_600_000, 86_400_000
+    at, end = START_MS + int(chance.random() * SPREAD_MS), START_MS + SPREAD_MS
+    span = chance.choice((hour, day, 7 * day))
+    stretch = chance.choice(((at, at + span), (end - span, None), (None, at)))
+    failed = ("ERROR", "CANCELLED")
+    attributes = chance.choice(({"region": chance.choice("abc")}, {"tenant": f"t{chance.randrange(2_000)}"}))
+    values: dict[str, Any] = {
+        "workflow_name": (f"workflow_{int(chance.paretovariate(1)) % 40}",),
+        "status": chance.choice((("SUCCESS",), ("ERROR",), failed, ("PENDING", "ENQUEUED"))),
+        "authenticated_user": (f"customer-{chance.randrange(50_000)}",),
+        "application_version": (f"v{chance.randrange(20)}",),
+        "executor_id": (f"executor-{chance.randrange(20)}-{chance.randrange(10)}",),
+        "queue_name": (f"queue_{chance.randrange(12)}",),
+        "schedule_name": (f"schedule_{chance.randrange(5)}",),
+        "was_forked_from": chance.random() < 0.5,
+        "has_parent": chance.random() < 0.5,
+        "facts": facts_asked_for(attributes),
+        "created": stretch,
+        "completed": stretch,
+        "dequeued": stretch,
+        "workflow_id_prefix": ("order-",),
+        "queues_only": True,
+        "application_name": ("shop",),
+    }
+    return SnapshotFilters(**{name: values[name] for name in chance.sample(sorted(values), count)})
+
+
 async def fill(db: Database, number: int, rows: int) -> dict[str, float]:
     """Save all rows in pages as they come from an executor; tells how fast, and how long others waited."""
     snapshots, chance = Snapshots(db), random.Random(SEED)
@@ -161,13 +196,19 @@ async def search(db: Database, number: int, rows: int) -> dict[str, dict[str, fl
     took: dict[str, list[float]] = {}
     # Of the processor alone, for a machine that others use as well.
     work: dict[str, list[float]] = {}
+
+    async def look(name: str, filters: SnapshotFilters, *, descending: bool) -> None:
+        begun, worked = time.perf_counter(), time.process_time()
+        await reader.page(number, filters, limit=PAGE, descending=descending)
+        took.setdefault(name, []).append((time.perf_counter() - begun) * 1_000)
+        work.setdefault(name, []).append((time.process_time() - worked) * 1_000)
+
     for turn in range(SEARCHES):
         for name, filters in questions(rows, chance):
-            begun, worked = time.perf_counter(), time.process_time()
-            await reader.page(number, filters, limit=PAGE, descending=bool(turn % 2))
-            elapsed = (time.perf_counter() - begun) * 1_000
-            took.setdefault(name, []).append(elapsed)
-            work.setdefault(name, []).append((time.process_time() - worked) * 1_000)
+            await look(name, filters, descending=bool(turn % 2))
+    for count in COMBINED:
+        for turn in range(COMBINED_SEARCHES):
+            await look(f"any {count} filters", any_filters(count, chance), descending=bool(turn % 2))
     figures = {}
     for name, times in took.items():
         times.sort()
@@ -199,10 +240,13 @@ async def measure(folder: Path, rows: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/bench snapshots", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, help="keeps the database for the next run")
     options = parser.parse_args()
+    # As in a server.
+    gc.freeze()
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
     with tempfile.TemporaryDirectory() as folder:
         figures = asyncio.run(measure(options.folder or Path(folder), options.rows))
     for name, value in {**figures.get("ingest", {}), "database_mib": figures["database_mib"]}.items():

@@ -202,5 +202,6 @@ def test_the_same_filters_give_the_same(
     with pytest.MonkeyPatch.context() as patch:
         # Which filter leads, and how, must not matter.
         patch.setattr(snapshot_search, "FEW", few)
-        patch.setattr(snapshot_search, "MANY", few * 2)
+        patch.setattr(snapshot_search, "FIRST_STEP", max(1, few))
+        patch.setattr(snapshot_search, "MANY_PASSED", few)
         assert asyncio.run(search()) == expected

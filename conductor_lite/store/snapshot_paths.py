@@ -1,0 +1,212 @@
+"""The filters of a search over snapshots: what each asks of a row, and which indexes lead to such rows.
+
+Makes conditions only; what is read, and in which order, is `snapshot_search`'s to decide. They are text
+whose values are parameters: SQLAlchemy would need longer to put dozens of alternatives together than the
+database to follow them.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+from conductor_lite.store.snapshot_classes import created_within
+from conductor_lite.store.snapshot_records import SnapshotFilters
+
+#: Values of one filter that are followed side by side, each in order.
+SIDE_BY_SIDE = 32
+
+#: Filters that a row matches by having one of several values in a column.
+_ONE_OF = (
+    "workflow_name",
+    "status",
+    "authenticated_user",
+    "application_version",
+    "executor_id",
+    "queue_name",
+    "schedule_name",
+    "parent_workflow_id",
+    "forked_from",
+)
+_LAST_CHARACTER = "\U0010ffff"
+# The index that keeps ids of workflows unique has no name of its own.
+_BY_ID = "sqlite_autoindex_workflow_snapshots_1"
+
+Bounds: TypeAlias = tuple[int | None, int | None]
+#: The shortest and the longest class of durations that there is; None when there is none.
+Classes: TypeAlias = tuple[int, int] | None
+
+
+class Values:
+    """The values that conditions speak of, each under a name of its own."""
+
+    def __init__(self, **named: object) -> None:
+        self.named: dict[str, object] = named
+
+    def add(self, value: object) -> str:
+        """Take in a value; gives what stands for it in a condition."""
+        name = f"value_{len(self.named)}"
+        self.named[name] = value
+        return f":{name}"
+
+    def one_of(self, column: str, values: Sequence[object]) -> str:
+        """That a column has one of some values."""
+        return f"{column} IN ({', '.join(map(self.add, values))})"
+
+    def between(self, column: str, first: int | None, last: int | None) -> list[str]:
+        """That a column lies between two bounds, both within, as far as there are any."""
+        bounds = []
+        if first is not None:
+            bounds.append(f"{column} >= {self.add(first)}")
+        if last is not None:
+            bounds.append(f"{column} <= {self.add(last)}")
+        return bounds
+
+
+class Path:
+    """A way through an index to the rows that match one filter.
+
+    Args:
+        alternatives: conditions that the index can follow, which do not overlap.
+        index: its name; None for the table of facts, which is an index itself.
+    """
+
+    def __init__(self, alternatives: Sequence[str], index: str | None) -> None:
+        self.alternatives = alternatives
+        self.index = index
+
+
+class Part:
+    """One filter of a search.
+
+    Args:
+        held: the filter as a condition on a row.
+        ordered: a path whose every alternative goes on in the order of creation; None if there is none.
+        unordered: a path without any order, of use where it finds few.
+    """
+
+    def __init__(self, held: str, *, ordered: Path | None = None, unordered: Path | None = None) -> None:
+        self.held = held
+        self.ordered = ordered
+        self.unordered = unordered
+
+
+#: The path to all rows.
+EVERYTHING = Path(["TRUE"], "ix_workflow_snapshots_created_at_epoch_ms")
+
+
+def parts_of(filters: SnapshotFilters, values: Values, completed: Classes, dequeued: Classes) -> list[Part]:
+    """Take a search apart, but for the stretch of creation. A row is called ``w``, a fact of it ``f``.
+
+    Args:
+        filters: what is searched for.
+        values: takes in what the conditions speak of; the source is ``:source``.
+        completed: the classes of durations that there are until completion.
+        dequeued: the same until a workflow left its queue.
+    """
+    return [
+        *_values(filters, values),
+        *_ids(filters, values),
+        *_flags(filters, values),
+        *(_fact(values.add(fact)) for fact in filters.facts),
+        *_spans(filters, values, completed, dequeued),
+    ]
+
+
+def _values(filters: SnapshotFilters, values: Values) -> Iterator[Part]:
+    for name in _ONE_OF:
+        wanted = tuple(dict.fromkeys(getattr(filters, name)))
+        if not wanted:
+            continue
+        held = values.one_of(f"w.{name}", wanted)
+        if len(wanted) <= SIDE_BY_SIDE:
+            alternatives = [f"w.{name} = {values.add(value)}" for value in wanted]
+            yield Part(held, ordered=Path(alternatives, _index(name)))
+        else:
+            yield Part(held, unordered=Path([held], _index(name)))
+
+
+def _ids(filters: SnapshotFilters, values: Values) -> Iterator[Part]:
+    if filters.workflow_id:
+        held = values.one_of("w.workflow_id", filters.workflow_id)
+        yield Part(held, unordered=Path([held], _BY_ID))
+    if filters.workflow_id_prefix:
+        alternatives = [
+            f"(w.workflow_id >= {values.add(one)} AND w.workflow_id < {values.add(one + _LAST_CHARACTER)})"
+            for one in _shortest(filters.workflow_id_prefix)
+        ]
+        is_few = len(alternatives) <= SIDE_BY_SIDE
+        yield Part(_any_of(alternatives), unordered=Path(alternatives, _BY_ID) if is_few else None)
+
+
+def _shortest(prefixes: Sequence[str]) -> list[str]:
+    """The prefixes without those that begin with another one, which find nothing that it does not."""
+    kept: list[str] = []
+    for prefix in sorted(prefixes):
+        if not kept or not prefix.startswith(kept[-1]):
+            kept.append(prefix)
+    return kept
+
+
+def _any_of(conditions: Sequence[str]) -> str:
+    """That one of several conditions holds; in halves, for databases bound how deep a condition may be."""
+    if len(conditions) == 1:
+        return conditions[0]
+    middle = len(conditions) // 2
+    return f"({_any_of(conditions[:middle])} OR {_any_of(conditions[middle:])})"
+
+
+def _flags(filters: SnapshotFilters, values: Values) -> Iterator[Part]:
+    if filters.was_forked_from is not None:
+        held = f"w.was_forked_from = {values.add(filters.was_forked_from)}"
+        yield Part(held, ordered=Path([held], _index("was_forked_from")))
+    if filters.has_parent is not None:
+        held = f"w.parent_workflow_id IS {'NOT ' if filters.has_parent else ''}NULL"
+        index = _index("has_parent" if filters.has_parent else "has_no_parent")
+        yield Part(held, ordered=Path([held], index))
+    if filters.queues_only:
+        held = "w.queue_name IS NOT NULL"
+        yield Part(held, unordered=Path([held], _index("queue_name")))
+    if filters.application_name:
+        # Workflows without a name belong to every application.
+        named = values.one_of("w.application_name", filters.application_name)
+        yield Part(f"({named} OR w.application_name IS NULL)")
+
+
+def _fact(fact: str) -> Part:
+    conditions = [
+        "also.source = :source",
+        f"also.fact = {fact}",
+        "also.created_at_epoch_ms = w.created_at_epoch_ms",
+        "also.snapshot_id = w.id",
+    ]
+    held = exists("workflow_snapshot_attributes AS also", conditions)
+    return Part(held, ordered=Path([f"f.fact = {fact}"], None))
+
+
+def _spans(filters: SnapshotFilters, values: Values, completed: Classes, dequeued: Classes) -> Iterator[Part]:
+    """Stretches of time; in the order of creation they are found by how long it took until then."""
+    for kind, bounds, classes in (
+        ("completed", filters.completed, completed),
+        ("dequeued", filters.dequeued, dequeued),
+    ):
+        if bounds == (None, None):
+            continue
+        within = values.between(f"w.{kind}_at_epoch_ms", *bounds)
+        alternatives = []
+        for number in () if classes is None else range(classes[0], classes[1] + 1):
+            created = values.between("w.created_at_epoch_ms", *created_within(number, *bounds))
+            alternatives.append(" AND ".join([f"w.{kind}_class = {number}", *created, *within]))
+        held = " AND ".join(within)
+        yield Part(
+            held,
+            ordered=Path(alternatives, _index(f"{kind}_class")) if alternatives else None,
+            unordered=Path([held], _index(f"{kind}_at_epoch_ms")),
+        )
+
+
+def exists(table: str, conditions: Sequence[str]) -> str:
+    """That a table has a row for which all conditions hold."""
+    return " ".join(["EXISTS (SELECT 1 FROM", table, "WHERE", " AND ".join(conditions), ")"])
+
+
+def _index(name: str) -> str:
+    return f"ix_workflow_snapshots_{name}"
