@@ -224,6 +224,11 @@ class Fleet:
         fleet = self._registry.get(application_id)
         return fleet is not None and bool(fleet.connected)
 
+    def recoveries(self, application_id: str) -> int:
+        """How many recoveries of an application have ended, well or not, since the conductor started."""
+        fleet = self._registry.get(application_id)
+        return fleet.recoveries if fleet else 0
+
     def is_on_record(self, application_id: str, key: ExecutorKey) -> bool:
         """Whether an executor is watched, under this application or, in a shared database, another."""
         return any(key in fleet.executors for fleet in self._registry)

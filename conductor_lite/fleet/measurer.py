@@ -212,7 +212,7 @@ class Measurer:
                     return await measure_open(ask, application.name, now)
                 except UnsupportedMessageError:
                     self._too_old.add(sdk)
-            return await measure_open_by_listings(ask, now)
+            return await measure_open_by_listings(ask, application.name, now)
 
         return await self._first(application, int(now.timestamp()) // MINUTE, by)
 

@@ -40,12 +40,13 @@ async def measure_by_listings(ask: Ask, application_name: str, window: Window) -
         # Not even those that began in the window are all there, so that counts would be too low.
         return measured
     for workflow in listed:
-        _count_ended(measured, workflow, window)
+        if _belongs_to(workflow, application_name):
+            _count_ended(measured, workflow, window)
     measured.groups.add(Group.FINISHED)
     return measured
 
 
-async def measure_open_by_listings(ask: Ask, now: datetime) -> Measured:
+async def measure_open_by_listings(ask: Ask, application_name: str, now: datetime) -> Measured:
     """Ask what waits and runs now, a thousand of each at most, the oldest first.
 
     Raises:
@@ -55,12 +56,17 @@ async def measure_open_by_listings(ask: Ask, now: datetime) -> Measured:
     for status in (ENQUEUED, PENDING):
         for workflow in await _list(ask, WorkflowFilters(status=status, sort_desc=False)):
             # An SDK that ignores the filter must not make others wait.
-            if workflow.status == status:
+            if workflow.status == status and _belongs_to(workflow, application_name):
                 created_ms = workflow.created_at_epoch_ms
                 age_secs = None if created_ms is None else max(0.0, now.timestamp() - created_ms / 1000)
                 group = {"name": workflow.workflow_name, "queue_name": workflow.queue_name}
                 add_open(measured, status, group, 1, age_secs)
     return measured
+
+
+def _belongs_to(workflow: WorkflowRecord, application_name: str) -> bool:
+    """Whether a workflow is the application's own, where several share a database; those of nobody are."""
+    return workflow.application_name in (None, application_name)
 
 
 async def _list(ask: Ask, filters: WorkflowFilters) -> list[WorkflowRecord]:

@@ -58,6 +58,8 @@ class ApplicationFleet:
         self.executors: dict[ExecutorKey, Executor] = {}
         # The executor that holds the newest socket of an executor id; the one asked last comes last.
         self.connected: dict[str, Executor] = {}
+        # Recoveries that have ended, well or not, since the conductor started.
+        self.recoveries = 0
 
     def restore(self, record: ExecutorRecord, now: float) -> None:
         """Take over what the database knew when the conductor started."""

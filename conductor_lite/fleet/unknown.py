@@ -21,8 +21,9 @@ class UnknownExecutor(msgspec.Struct, frozen=True, kw_only=True):
     application_version: str
     #: Pending workflows at the last look.
     pending_count: int
-    #: When it was first seen to own some.
+    #: When it was first seen to own some, by the calendar and by the monotonic clock.
     first_seen_at: datetime
+    since: float
 
 
 class UnknownExecutors:
@@ -33,8 +34,16 @@ class UnknownExecutors:
         # Those that were on record once: if they turn up again, a recovery left work behind.
         self._forgotten: dict[tuple[str, ExecutorKey], None] = {}
 
-    def update(self, application_id: str, pending: Mapping[ExecutorKey, int], now: datetime) -> bool:
+    def update(
+        self, application_id: str, pending: Mapping[ExecutorKey, int], now: datetime, monotonic: float
+    ) -> bool:
         """Take over what a look has found; whoever is not in it any more is dropped.
+
+        Args:
+            application_id: whose.
+            pending: how many workflows each of them owns.
+            now: the time of the look, by the calendar.
+            monotonic: the same by the monotonic clock.
 
         Returns:
             Whether anything is different from before.
@@ -46,6 +55,7 @@ class UnknownExecutors:
                 application_version=key.application_version,
                 pending_count=count,
                 first_seen_at=before[key].first_seen_at if key in before else now,
+                since=before[key].since if key in before else monotonic,
             )
             for key, count in pending.items()
         }
@@ -69,6 +79,7 @@ class UnknownExecutors:
     def drop_application(self, application_id: str) -> None:
         """Stop listing an application's."""
         self._found.pop(application_id, None)
+        self._forgotten = {known: None for known in self._forgotten if known[0] != application_id}
 
     def of(self, application_id: str) -> list[UnknownExecutor]:
         """Those of one application, the one seen first at the top."""

@@ -153,6 +153,7 @@ class Watch:
             self._unknown.remember_forgotten(fleet.record.id, key)
 
     async def _record(self, outcome: RecoveryOutcome) -> None:
+        outcome.application.recoveries += 1
         self.announce(outcome.application)
         if outcome.error is not None and outcome.attempts & (outcome.attempts - 1):
             # A recovery that fails for days shall not fill the log: attempts 1, 2, 4, 8 … are enough.

@@ -5,7 +5,6 @@ database failed half-way may leave rows behind after its executor was forgotten.
 """
 
 import logging
-from datetime import timedelta
 
 from conductor_lite.clock import Clock
 from conductor_lite.errors import (
@@ -28,13 +27,27 @@ from conductor_lite.store.records import ApplicationRecord
 
 logger = logging.getLogger("conductor_lite.policies")
 
-#: Pending workflows looked at where the SDK is too old to count them by owner.
+#: Seconds between two looks at an application.
+LOOK_SECS = 60.0
+#: Seconds from an application's first executor to the first look: after a start the others come back first.
+SETTLE_SECS = 10.0
+#: Where the SDK is too old to count pending workflows by owner: those in one listing, and listings in a look.
 MAX_LISTED = 1_000
+MAX_LISTINGS = 20
 _PENDING = "PENDING"
 
 
+class _Turn:
+    """When an application is looked at next, on the monotonic clock."""
+
+    def __init__(self, due_at: float, recoveries: int) -> None:
+        self.due_at = due_at
+        # Recoveries that had ended by the last look.
+        self.recoveries = recoveries
+
+
 class OrphanSweep:
-    """Looks at every application that has an executor to ask.
+    """Looks at every application that has an executor to ask: at intervals, after a start, after a recovery.
 
     Args:
         fleet: asks, and knows who is on record.
@@ -44,21 +57,32 @@ class OrphanSweep:
     """
 
     name = "orphan sweep"
-    interval_secs = 60.0
+    # Far less than the time between two looks, so that a recovery is soon looked at.
+    interval_secs = 5.0
 
     def __init__(self, fleet: Fleet, applications: Applications, changes: Changes, clock: Clock) -> None:
         self._fleet = fleet
         self._applications = applications
         self._changes = changes
         self._clock = clock
+        # By application id, while an executor of it is connected.
+        self._turns: dict[str, _Turn] = {}
 
     async def round(self) -> None:
-        """Look at each application once; one that cannot be asked now is looked at next time.
+        """Look at each application that is due; one that cannot be asked now is looked at next time.
 
         Raises:
             StoreError: the applications cannot be read.
         """
-        for application in await self._applications.all():
+        applications = await self._applications.all()
+        present = [item for item in applications if self._fleet.is_present(item.id)]
+        self._turns = {item.id: self._turns.get(item.id) or self._first_turn(item.id) for item in present}
+        for application in present:
+            recoveries = self._fleet.recoveries(application.id)
+            turn, now = self._turns[application.id], self._clock.monotonic()
+            if now < turn.due_at and recoveries == turn.recoveries:
+                continue
+            turn.due_at, turn.recoveries = now + LOOK_SECS, recoveries
             try:
                 await self.look(application)
             except (NoHealthyExecutorError, NotFoundError):
@@ -76,13 +100,13 @@ class OrphanSweep:
         unknown = {
             key: count for key, count in owners.items() if not self._fleet.is_on_record(application.id, key)
         }
-        if self._fleet.unknown.update(application.id, unknown, self._clock.now()):
+        now = self._clock.monotonic()
+        if self._fleet.unknown.update(application.id, unknown, self._clock.now(), now):
             self._changes.publish(APPLICATIONS, application_topic(application.id))
         for found in self._fleet.unknown.of(application.id):
             key = ExecutorKey(found.executor_id, found.application_version)
             # A process may own workflows before its first connection: it gets its timeout like others.
-            patience = timedelta(seconds=application.executor_timeout_secs)
-            if self._clock.now() - found.first_seen_at < patience:
+            if now - found.since < application.executor_timeout_secs:
                 continue
             if application.recover_unknown_executors or self._fleet.unknown.was_forgotten(
                 application.id, key
@@ -117,10 +141,25 @@ class OrphanSweep:
         return owners
 
     async def _owners_of_listed(self, application: ApplicationRecord) -> dict[ExecutorKey, int]:
-        filters = WorkflowFilters(status=_PENDING, limit=MAX_LISTED, load_input=False, load_output=False)
         owners: dict[ExecutorKey, int] = {}
-        for workflow in (await self._fleet.ask(application.id, ListWorkflows(body=filters))).workflows:
-            if workflow.executor_id and workflow.application_version is not None:
-                key = ExecutorKey(workflow.executor_id, workflow.application_version)
-                owners[key] = owners.get(key, 0) + 1
+        for page in range(MAX_LISTINGS):
+            filters = WorkflowFilters(
+                status=_PENDING,
+                limit=MAX_LISTED,
+                offset=page * MAX_LISTED or None,
+                load_input=False,
+                load_output=False,
+            )
+            listed = (await self._fleet.ask(application.id, ListWorkflows(body=filters))).workflows
+            for workflow in listed:
+                # Where several applications share a database, each is asked about its own.
+                is_ours = workflow.application_name in (None, application.name)
+                if is_ours and workflow.executor_id and workflow.application_version is not None:
+                    key = ExecutorKey(workflow.executor_id, workflow.application_version)
+                    owners[key] = owners.get(key, 0) + 1
+            if len(listed) < MAX_LISTED:
+                break
         return owners
+
+    def _first_turn(self, application_id: str) -> _Turn:
+        return _Turn(self._clock.monotonic() + SETTLE_SECS, self._fleet.recoveries(application_id))

@@ -1,17 +1,17 @@
-"""The orphan sweep, with scripted executors on real sockets and a calendar that tests set."""
+"""The orphan sweep, with scripted executors on real sockets and clocks that tests set."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from support.executor import ScriptedExecutor
+from support.figures import Clocks
 from support.served import APPLICATION, LOCAL, Run, Served
+from support.wait import wait_until_async
 
-from conductor_lite.clock import Clock
 from conductor_lite.errors import NotFoundError
 from conductor_lite.fleet.changes import Changes
 from conductor_lite.operations.applications import ApplicationChanges
-from conductor_lite.policies.orphans import OrphanSweep
+from conductor_lite.policies.orphans import LOOK_SECS, MAX_LISTED, SETTLE_SECS, OrphanSweep
 from conductor_lite.protocol import (
     GetWorkflowAggregates,
     GetWorkflowAggregatesReply,
@@ -27,27 +27,23 @@ from conductor_lite.store.applications import Applications
 LOST = ("lost", "1")
 
 
-class Calendar(Clock):
-    """A calendar that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 1, 1, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.time
-
-
 class Sweep:
     """An orphan sweep of a scene, round by round."""
 
     def __init__(self, scene: Served) -> None:
-        self._calendar = Calendar()
+        self.clocks = Clocks()
         conductor = scene.conductor
-        self._policy = OrphanSweep(conductor.fleet, Applications(conductor.db), Changes(), self._calendar)
+        self._policy = OrphanSweep(conductor.fleet, Applications(conductor.db), Changes(), self.clocks)
 
     async def round(self, later_secs: float = 0) -> None:
-        self._calendar.time += timedelta(seconds=later_secs)
+        """One round, which may find that nothing is due."""
+        self.clocks.pass_secs(later_secs)
         await self._policy.round()
+
+    async def look(self) -> None:
+        """As many rounds as it takes until it looks."""
+        await self.round()
+        await self.round(LOOK_SECS)
 
 
 async def executor_that_tells(scene: Served, *, old_sdk: bool = False) -> ScriptedExecutor:
@@ -64,14 +60,14 @@ async def executor_that_tells(scene: Served, *, old_sdk: bool = False) -> Script
         return GetWorkflowAggregatesReply(aggregates=groups)
 
     async def listing(request: ListWorkflows) -> Reply:
-        return ListWorkflowsReply(
-            workflows=[
-                WorkflowRecord(
-                    workflow_id=f"wf-{id_}", status="PENDING", executor_id=id_, application_version=version
-                )
-                for id_, version in sorted(scene.workload.pending)
-            ]
-        )
+        offset, limit = request.body.offset or 0, request.body.limit
+        workflows = [
+            WorkflowRecord(
+                workflow_id=f"wf-{id_}", status="PENDING", executor_id=id_, application_version=version
+            )
+            for id_, version in sorted(scene.workload.pending)
+        ]
+        return ListWorkflowsReply(workflows=workflows[offset:][:limit])
 
     executor.on(GetWorkflowAggregates, aggregates)
     executor.on(ListWorkflows, listing)
@@ -93,12 +89,12 @@ def test_an_executor_that_was_never_on_record_is_shown_and_not_touched(run: Run,
     async def body(scene: Served) -> None:
         asked, sweep = await executor_that_tells(scene, old_sdk=old_sdk), Sweep(scene)
         scene.workload.pending.add(LOST)
-        await sweep.round()
+        await sweep.look()
         await sweep.round(later_secs=3_600)
         assert await unknown(scene) == ["lost"]
         assert recovered(asked) == []
         scene.workload.pending.clear()
-        await sweep.round()
+        await sweep.look()
         assert await unknown(scene) == []
 
     run(body)
@@ -108,10 +104,10 @@ def test_who_is_on_record_is_no_orphan(run: Run) -> None:
     async def body(scene: Served) -> None:
         _, sweep = await executor_that_tells(scene), Sweep(scene)
         scene.workload.pending.add(("asked", "1"))
-        await sweep.round()
+        await sweep.look()
         assert await unknown(scene) == []
         scene.workload.pending.add(("asked", "of another version"))
-        await sweep.round()
+        await sweep.look()
         assert await unknown(scene) == ["asked"]
 
     run(body)
@@ -121,7 +117,7 @@ def test_one_click_recovers_it_and_the_click_is_audited(run: Run) -> None:
     async def body(scene: Served) -> None:
         asked, sweep = await executor_that_tells(scene), Sweep(scene)
         scene.workload.pending.add(LOST)
-        await sweep.round()
+        await sweep.look()
         await scene.conductor.operations.executors.recover_unknown(LOCAL, APPLICATION, *LOST)
         await scene.await_status("lost", None)
         assert recovered(asked) == [["lost"]]
@@ -137,13 +133,17 @@ def test_with_the_setting_it_is_recovered_by_itself_once_it_had_its_timeout(run:
     async def body(scene: Served) -> None:
         asked, sweep = await executor_that_tells(scene), Sweep(scene)
         await scene.conductor.operations.applications.update(
-            LOCAL, APPLICATION, ApplicationChanges(recover_unknown_executors=True, executor_timeout_secs=30)
+            LOCAL, APPLICATION, ApplicationChanges(recover_unknown_executors=True, executor_timeout_secs=150)
         )
         scene.workload.pending.add(LOST)
-        await sweep.round()
-        await sweep.round(later_secs=29)
+        await sweep.look()
+        # A calendar that is set forward makes nobody late.
+        sweep.clocks.jump(86_400)
+        await sweep.round(later_secs=LOOK_SECS)
+        await sweep.round(later_secs=LOOK_SECS)
+        assert await unknown(scene) == ["lost"]
         assert recovered(asked) == []
-        await sweep.round(later_secs=1)
+        await sweep.round(later_secs=LOOK_SECS)
         await scene.await_status("lost", None)
         assert recovered(asked) == [["lost"]]
 
@@ -158,8 +158,8 @@ def test_what_a_recovery_left_behind_is_recovered_again_without_the_setting(run:
         await scene.await_status("dying", None)
         # Its database had failed half-way: the row turns up although nothing was said to be pending.
         scene.workload.pending.add(("dying", "1"))
-        await sweep.round()
-        await sweep.round(later_secs=1)
+        await sweep.look()
+        await sweep.round(later_secs=LOOK_SECS)
         await scene.await_status("dying", None)
         assert recovered(asked) == [["dying"], ["dying"]]
         assert scene.workload.pending == set()
@@ -170,7 +170,79 @@ def test_what_a_recovery_left_behind_is_recovered_again_without_the_setting(run:
 def test_an_application_without_executors_is_passed_over(run: Run) -> None:
     async def body(scene: Served) -> None:
         await scene.application_id()
-        await Sweep(scene).round()
+        await Sweep(scene).look()
         assert await unknown(scene) == []
+
+    run(body)
+
+
+def test_it_looks_a_moment_after_a_start_then_at_intervals_and_after_each_recovery(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        asked, sweep = await executor_that_tells(scene), Sweep(scene)
+        application_id = await scene.application_id()
+
+        async def looks(later_secs: float) -> bool:
+            before = asked.count(GetWorkflowAggregates)
+            await sweep.round(later_secs)
+            return asked.count(GetWorkflowAggregates) > before
+
+        assert not await looks(0)
+        assert not await looks(SETTLE_SECS - 1)
+        assert await looks(1)
+        assert not await looks(LOOK_SECS - 1)
+        assert await looks(1)
+        dying = await scene.executor("dying")
+        await dying.vanish()
+        await wait_until_async(
+            lambda: scene.conductor.fleet.recoveries(application_id) == 1, 10, "a recovery to end"
+        )
+        assert await looks(0)
+        assert not await looks(1)
+        # Whoever comes back after an absence of all gets its moment as well.
+        await asked.leave()
+        await scene.await_status("asked", "DISCONNECTED")
+        await sweep.round(1)
+        asked = await executor_that_tells(scene)
+        assert not await looks(0)
+        assert await looks(SETTLE_SECS)
+
+    run(body)
+
+
+def test_of_a_shared_database_each_application_looks_at_its_own_work(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        asked, sweep = await executor_that_tells(scene, old_sdk=True), Sweep(scene)
+
+        async def listing(request: ListWorkflows) -> Reply:
+            return ListWorkflowsReply(
+                workflows=[
+                    WorkflowRecord(
+                        workflow_id=owner,
+                        status="PENDING",
+                        executor_id=owner,
+                        application_version="1",
+                        application_name=name,
+                    )
+                    for owner, name in (("ours", APPLICATION), ("theirs", "bank"), ("nobody's", None))
+                ]
+            )
+
+        asked.on(ListWorkflows, listing)
+        await sweep.look()
+        assert sorted(await unknown(scene)) == ["nobody's", "ours"]
+        # One that can count is told whose work to count.
+        counting = [item for item in asked.requests if isinstance(item, GetWorkflowAggregates)]
+        assert {tuple(item.body.application_name or ()) for item in counting} == {(APPLICATION,)}
+
+    run(body)
+
+
+def test_an_orphan_behind_many_pending_workflows_is_found_by_listings_too(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        _, sweep = await executor_that_tells(scene, old_sdk=True), Sweep(scene)
+        scene.workload.pending |= {("asked", f"{number}") for number in range(MAX_LISTED)}
+        scene.workload.pending.add(("lost behind them", "1"))
+        await sweep.look()
+        assert "lost behind them" in await unknown(scene)
 
     run(body)
