@@ -87,6 +87,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def number(value: float) -> str:
+    """A number that is whole or nearly so, with thousands set apart: ``12,345``, ``2.5``."""
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.1f}"
+
+
 def plural(number: int, noun: str, nouns: str | None = None) -> str:
     """A number with its noun: ``1 executor``, ``12 executors``."""
     return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"

@@ -17,6 +17,7 @@ from conductor_lite import __version__
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console import formatting
 from conductor_lite.console.assets import asset_url
+from conductor_lite.console.charts import spark, spark_top
 from conductor_lite.console.forms import FormGuard
 from conductor_lite.console.navigation import SECTIONS
 from conductor_lite.console.preferences import RANGES, preferences, remember_range
@@ -131,10 +132,14 @@ def _environment() -> Environment:
     environment.filters["pretty"] = functools.partial(json.dumps, indent=2, ensure_ascii=False, default=str)
     environment.filters["hash"] = _hash
     environment.filters["exact"] = _exact
+    environment.filters["clock"] = _clock
+    environment.filters["measure"] = _measure
     environment.globals["link"] = link
     environment.globals["app_url"] = app_url
     environment.globals["workflow_url"] = workflow_url
     environment.globals["time_ranges"] = {name: label for name, (_, label) in RANGES.items()}
+    environment.globals["spark"] = spark
+    environment.globals["spark_top"] = spark_top
     environment.globals["asset_url"] = asset_url
     environment.globals["version"] = __version__
     return environment
@@ -144,6 +149,21 @@ def _environment() -> Environment:
 def _exact(context: Context, moment: datetime) -> str:
     """The moment itself in the reader's zone, for hovering over a relative time."""
     return formatting.exact(moment, context["prefers"].zone)
+
+
+@pass_context
+def _clock(context: Context, moment: datetime) -> str:
+    """The day and minute in the reader's zone, where the zone itself is told elsewhere."""
+    return moment.astimezone(context["prefers"].zone).strftime("%Y-%m-%d %H:%M")
+
+
+def _measure(value: float | None, unit: str) -> str:
+    """A value of a chart in its unit; a dash where it is not known."""
+    if value is None:
+        return "–"
+    if unit != "secs":
+        return formatting.number(value)
+    return formatting.duration(value) if value else "0 s"
 
 
 def _hash(text: str) -> str:

@@ -18,6 +18,7 @@ from conductor_lite.store.metric_families import (
     FAMILIES,
     KEPT_SECS,
     MINUTE,
+    Family,
     Group,
     Rollup,
     coverage,
@@ -99,6 +100,14 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
     #: those and some figures are missing or too low; or nothing yet.
     counted_from: str
     series: tuple[Series, ...]
+    #: By group of families, for how many seconds of each step it was known.
+    covered_secs: dict[str, tuple[float, ...]] = {}
+
+    def nothing(self, family: str) -> tuple[float | None, ...]:
+        """What a series of a family is of which nothing is on record: unknown where nobody was asked."""
+        known = self.covered_secs.get(FAMILIES[family].group.value, (0.0,) * self.steps)
+        value = _of_nothing(FAMILIES[family])
+        return tuple(value if secs else None for secs in known)
 
 
 class Metrics:
@@ -256,6 +265,11 @@ async def read_chart(
         steps=count,
         counted_from=source.basis if source is not None else "",
         series=tuple(_drawn(found, begin, step_secs, count)),
+        covered_secs={
+            points.label.first: tuple(points.values.get(begin + n * step_secs, 0.0) for n in range(count))
+            for points in found
+            if points.label.family == COVERAGE
+        },
     )
 
 
@@ -290,13 +304,17 @@ def _drawn(found: Sequence[SeriesPoints], begin: int, step_secs: int, count: int
         family = FAMILIES.get(points.label.family)
         if family is not None:
             known = covered.get(family.group.value, {})
-            is_sum = family.rollup is not Rollup.MAX
-            nothing = 0.0 if is_sum or family.group in _LEVELS else None
+            nothing = _of_nothing(family)
             yield Series(
                 family=family.name,
                 labels=dict(zip(family.labels, (points.label.first, points.label.second), strict=False)),
                 values=tuple(points.values.get(at, nothing) if known.get(at) else None for at in times),
             )
+
+
+def _of_nothing(family: Family) -> float | None:
+    """What a family is where nothing is on record though somebody was asked."""
+    return 0.0 if family.rollup is not Rollup.MAX or family.group in _LEVELS else None
 
 
 def _require_families(families: Collection[str]) -> None:
