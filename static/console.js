@@ -16,6 +16,11 @@
   });
   let serverAheadMs = 0;
 
+  // On a first visit the server has not heard of the reader's zone yet; tooltips are told in it all the same.
+  const nameZone = () => {
+    if (!document.documentElement.dataset.zone) $("#zone-name").textContent = zoned.resolvedOptions().timeZone;
+  };
+
   const coarse = (secs) => {
     for (const [size, unit] of UNITS) if (secs >= size) return `${Math.floor(secs / size)} ${unit}`;
     return `${Math.floor(secs)} s`;
@@ -177,7 +182,7 @@
 
   let typing;
   document.addEventListener("input", (event) => {
-    const form = event.target.closest("form[role=search]");
+    const form = event.target.closest("form[role=search]:not([data-jump])");
     if (!form) return;
     clearTimeout(typing);
     typing = setTimeout(() => {
@@ -204,8 +209,14 @@
   };
 
   let goPressedAt = 0;
+  const search = () => $("#jump")?.select();
   const SHORTCUTS = {
-    "/": () => $("[data-filter]")?.select(),
+    "/": () => {
+      const filter = $$("[data-filter]").find((element) => element.checkVisibility());
+      if (filter) filter.select();
+      else search();
+    },
+    s: search,
     "?": () => $("#help").showModal(),
     j: () => step(1),
     k: () => step(-1),
@@ -216,7 +227,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.isComposing) return;
     if (typable(event.target)) {
-      if (event.key === "Escape" && event.target.matches("[data-filter]")) event.target.blur();
+      if (event.key === "Escape" && event.target.matches("[data-filter], #jump")) event.target.blur();
       return;
     }
     if ($("dialog[open]")) return;
@@ -247,6 +258,7 @@
   $("#help-open").addEventListener("click", () => $("#help").showModal());
   for (const box of $$(".toast")) fade(box);
   nameTheme();
+  nameZone();
   recallChoices();
   readClock();
   tick();

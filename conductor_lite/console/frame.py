@@ -73,6 +73,12 @@ def frame(application: Application, actor: Actor, current: str) -> Frame:
     )
 
 
+def tab_url(application_name: str, key: str, **query: object) -> str:
+    """A page of an application by the key of its tab; the overview as long as that page is not there."""
+    parts = next(parts for tab, _, parts, _, _ in _TABS if tab == key)
+    return app_url(application_name, *(parts if key in _BUILT else ()), **query)
+
+
 def _inert_reason(application: Application, actor: Actor) -> str:
     if APPLICATION_WRITE not in actor.permissions:
         return "You may look at this application, not change it: application.write is missing."

@@ -18,11 +18,21 @@ from conductor_lite.console.home import HomePage
 from conductor_lite.console.keys import KeysPage
 from conductor_lite.console.live import EventStreams
 from conductor_lite.console.preferences_page import PreferencesPage
+from conductor_lite.console.search import SearchPage
 from conductor_lite.console.site import Problem, Site
 from conductor_lite.console.workflow import WorkflowPage
 from conductor_lite.errors import ConductorError
 from conductor_lite.operations import Operations
 
+_PAGES = (
+    HomePage,
+    ApplicationPage,
+    WorkflowPage,
+    KeysPage,
+    AuditPage,
+    SearchPage,
+    PreferencesPage,
+)
 _TITLES = {404: "Not found", 405: "Not possible here"}
 _DETAILS = {
     404: "There is no page at this address. It may be misspelt, or what it showed is gone.",
@@ -53,8 +63,7 @@ class Console:
 
     def routes(self) -> list[BaseRoute]:
         """Every route of the console."""
-        pages = (HomePage, ApplicationPage, WorkflowPage, KeysPage, AuditPage, PreferencesPage)
-        routes = [route for page in pages for route in page(self._site).routes()]
+        routes = [route for page in _PAGES for route in page(self._site).routes()]
         self._site.knows(routes)
         return [*routes, Route("/events", self.streams.endpoint, methods=["GET"]), *static_routes()]
 

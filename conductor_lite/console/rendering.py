@@ -11,7 +11,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from conductor_lite import __version__
 from conductor_lite.auth.actor import Actor
@@ -45,6 +45,14 @@ _FILTERS: tuple[Callable[..., str], ...] = (
 )
 
 
+class Shortcut(msgspec.Struct, frozen=True):
+    """Keys that do something, as the sheet of shortcuts lists them."""
+
+    #: As they are called on a keyboard, one after the other.
+    keys: tuple[str, ...]
+    does: str
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one page shows."""
 
@@ -69,6 +77,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     extras: Mapping[str, object] = {}
     #: HTTP status.
     status: int = 200
+    #: Where browsers are sent on to instead; programs get the data all the same.
+    moved_to: str = ""
+    #: Keys that do something on this page, for the sheet of shortcuts.
+    shortcuts: tuple[Shortcut, ...] = ()
 
 
 class Renderer:
@@ -91,6 +103,8 @@ class Renderer:
         if prefers_json(request.headers.get("accept", "")):
             body = msgspec.json.encode(page.data)
             return Response(body, page.status, {"Cache-Control": "no-store", "Vary": "Accept"}, _JSON)
+        if page.moved_to:
+            return RedirectResponse(page.moved_to, 303, {"Cache-Control": "no-store"})
         # Going back must show the whole page, not the part that was last fetched from the same address.
         headers = {"Cache-Control": "no-store", "Vary": "Accept, HX-Request, Cookie"}
         layout = wanted_layout(request)

@@ -21,6 +21,7 @@ from conductor_lite.operations.retention import Retention
 from conductor_lite.operations.roles import Roles
 from conductor_lite.operations.schedules import Schedules
 from conductor_lite.operations.scrape import Scrape
+from conductor_lite.operations.search import Search
 from conductor_lite.operations.snapshots import Snapshots
 from conductor_lite.operations.versions import Versions
 from conductor_lite.operations.workflow_actions import WorkflowActions
@@ -49,6 +50,7 @@ class Operations:
         self.autoscaling = Autoscaling(context)
         self.metrics = Metrics(context)
         self.scrape = Scrape(context)
+        self.search = Search(context)
         self.organization = Organization(context)
         self.roles = Roles(context)
         self.connecting = Connecting(context)
