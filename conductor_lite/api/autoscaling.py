@@ -4,14 +4,17 @@ from types import NoneType
 
 import msgspec
 
-from conductor_lite.api.fields import ApplicationPath
+from conductor_lite.api.fields import ApplicationPath, timestamp
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
 from conductor_lite.api.schemas.autoscaling import (
+    AutoscaleHistory,
     AutoscalePolicy,
+    DesiredExecutors,
     PolicyOutputBody,
     QueueAutoscale,
     RolloutPolicy,
 )
+from conductor_lite.api.schemas.metrics import ChartQuery, MetricSeries
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.operations.autoscaling import AutoscalingPolicy, Recommendations
 from conductor_lite.operations.autoscaling import RolloutPolicy as OperationsRolloutPolicy
@@ -97,6 +100,38 @@ async def _recommend(call: Call[VersionPath, Nothing, Nothing]) -> QueueAutoscal
     return _recommendations(found)[0]
 
 
+async def _desired_executors(call: Call[VersionPath, Nothing, Nothing]) -> DesiredExecutors:
+    found = await call.operations.autoscaling.desired_executors(
+        call.actor, call.path.app_name, call.path.version
+    )
+    return DesiredExecutors(
+        desired_executors=found.executors,
+        basis=found.basis,
+        application_version=found.application_version,
+        observed_at=found.observed_at_epoch_ms,
+    )
+
+
+async def _history(call: Call[ApplicationPath, ChartQuery, Nothing]) -> AutoscaleHistory:
+    query = call.query
+    chart = await call.operations.autoscaling.history(
+        call.actor,
+        call.path.app_name,
+        start=query.start_time,
+        end=query.end_time,
+        resolution_secs=query.resolution_secs,
+    )
+    return AutoscaleHistory(
+        start=timestamp(chart.start),
+        step_secs=chart.step_secs,
+        steps=chart.steps,
+        series=[
+            MetricSeries(family=series.family, labels=series.labels, values=list(series.values))
+            for series in chart.series
+        ],
+    )
+
+
 _APP = "/v2/orgs/{orgName}/apps/{appName}"
 _POLICY = f"{_APP}/autoscaling-policy"
 
@@ -126,6 +161,33 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         body=Nothing,
         result=QueueAutoscale,
         handler=_recommend,
+    ),
+    Operation(
+        method="GET",
+        path=f"{_APP}/autoscale/versions/{{version}}/desired-executors",
+        operation_id="getDesiredExecutors",
+        summary="Get the number of executors a scaler is to run of one version",
+        tag="Queues",
+        permission=APPLICATION_READ,
+        path_parameters=VersionPath,
+        query_parameters=Nothing,
+        body=Nothing,
+        result=DesiredExecutors,
+        plain_text=lambda found: f"{found.desired_executors}\n",
+        handler=_desired_executors,
+    ),
+    Operation(
+        method="GET",
+        path=f"{_APP}/autoscale/history",
+        operation_id="getAutoscaleHistory",
+        summary="Get what was recommended, for a chart",
+        tag="Queues",
+        permission=APPLICATION_READ,
+        path_parameters=ApplicationPath,
+        query_parameters=ChartQuery,
+        body=Nothing,
+        result=AutoscaleHistory,
+        handler=_history,
     ),
     Operation(
         method="GET",

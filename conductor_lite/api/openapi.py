@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from conductor_lite import __version__
+from conductor_lite.api.accept import JSON, PLAIN
 from conductor_lite.api.operation import AnyOperation, Nothing
 from conductor_lite.api.problems import MEDIA_TYPE, ErrorModel
 from conductor_lite.api.table import by_path
@@ -97,7 +98,7 @@ def _describe(row: AnyOperation, schemas: _Schemas) -> dict[str, Any]:
     if row.has_body:
         described["requestBody"] = {
             "required": row.body_required,
-            "content": {"application/json": {"schema": schemas.of(row.body)}},
+            "content": {JSON: {"schema": schemas.of(row.body)}},
         }
     success: dict[str, Any] = {"description": _STATUS_WORDS[row.status]}
     if row.response_headers:
@@ -106,7 +107,9 @@ def _describe(row: AnyOperation, schemas: _Schemas) -> dict[str, Any]:
             for name, told in row.response_headers.items()
         }
     if row.result is not NoneType:
-        success["content"] = {"application/json": {"schema": schemas.of(row.result)}}
+        success["content"] = {JSON: {"schema": schemas.of(row.result)}}
+    if row.plain_text is not None:
+        success["content"][PLAIN] = {"schema": {"type": "string"}}
     problem = {"description": "Error", "content": {MEDIA_TYPE: {"schema": schemas.of(ErrorModel)}}}
     described["responses"] = {str(row.status): success, "default": problem}
     return described

@@ -64,6 +64,8 @@ class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=T
     body_required: bool = False
     #: Type of the JSON answer; ``NoneType`` when there is none.
     result: type[ResultT]
+    #: The answer as plain text, for whoever asks for that; None when there is only JSON.
+    plain_text: Callable[[ResultT], str] | None = None
     #: Headers of the answer that readers should know of, and what they tell.
     response_headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: Status of success.

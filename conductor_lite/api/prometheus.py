@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
+from conductor_lite.api.accept import PLAIN, quality
 from conductor_lite.api.limits import Turnstile, name_of_address, name_of_caller
 from conductor_lite.api.middleware import REQUEST_ID
 from conductor_lite.api.problems import internal_problem, problem_from_error
@@ -167,16 +168,4 @@ def _histogram(name: str, documentation: str, durations: DurationsView) -> Metri
 
 def _prefers_openmetrics(accept: str) -> bool:
     """Whether OpenMetrics is welcome, and no less than plain text."""
-    return _quality(accept, "application/openmetrics-text") >= max(_quality(accept, "text/plain"), 0.001)
-
-
-def _quality(accept: str, media_type: str) -> float:
-    for part in accept.split(","):
-        kind, *parameters = (piece.strip() for piece in part.split(";"))
-        if kind.lower() == media_type:
-            values = dict(parameter.partition("=")[::2] for parameter in parameters)
-            try:
-                return float(values.get("q", 1))
-            except ValueError:
-                return 0.0
-    return 0.0
+    return quality(accept, "application/openmetrics-text") >= max(quality(accept, PLAIN), 0.001)

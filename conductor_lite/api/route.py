@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import Receive, Scope, Send
 
+from conductor_lite.api.accept import JSON, PLAIN, prefers_plain_text
 from conductor_lite.api.decoding import (
     DEADLINE_HEADER,
     MalformedError,
@@ -142,7 +143,7 @@ class OperationRoute(BaseRoute):
         )
         if DEADLINE_HEADER in request.headers:
             turn.enter_context(deadline(decode_deadline(request.headers[DEADLINE_HEADER])))
-        work = _carry_out(operation, call)
+        work = _carry_out(operation, call, request.headers.get("accept", ""))
         # A change is seen through to its audit entry, for it may have been made already.
         return await (work if operation.audit else unless_gone(request, work))
 
@@ -166,7 +167,7 @@ class OperationRoute(BaseRoute):
         return body()
 
 
-async def _carry_out(operation: AnyOperation, call: Call[Any, Any, Any]) -> Response:
+async def _carry_out(operation: AnyOperation, call: Call[Any, Any, Any], accept: str) -> Response:
     if operation.paged_handler is not None:
         return await paged_response(operation.paged_handler(call), call.headers)
     if operation.handler is None:
@@ -174,8 +175,12 @@ async def _carry_out(operation: AnyOperation, call: Call[Any, Any, Any]) -> Resp
     result = await operation.handler(call)
     if operation.status == 204:
         return Response(status_code=204, headers=_NO_STORE)
-    content = msgspec.json.encode(result)
-    return Response(content, operation.status, {**_NO_STORE, **call.headers}, "application/json")
+    headers = {**_NO_STORE, **call.headers}
+    if operation.plain_text is not None:
+        headers["Vary"] = "Accept"
+        if prefers_plain_text(accept):
+            return Response(operation.plain_text(result), operation.status, headers, PLAIN)
+    return Response(msgspec.json.encode(result), operation.status, headers, JSON)
 
 
 def _decode_segment(segment: str) -> str:

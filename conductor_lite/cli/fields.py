@@ -39,6 +39,8 @@ _HELP = {
     "load_context": "With what is passed to each run",
     "load_input": "With inputs",
     "load_output": "With outputs and errors",
+    "max_executors_for_old_application_versions": "Most executors for each version but the latest",
+    "max_old_application_versions": "How many versions besides the latest to recommend executors for",
     "new_workflow_id": "Id of the new workflow",
     "offset": "How many to skip",
     "operation": "Name of what was done, such as workflow.cancel",
@@ -48,6 +50,7 @@ _HELP = {
     "queue_partition_key": "Partition of the queue",
     "queues_only": "Only those on queues",
     "recover_unknown_executors": "Whether work of executors never on record is recovered without asking",
+    "resolution_secs": "Seconds of a step",
     "schedule_name": "Name of the schedule that started it",
     "schedule_name_prefix": "What the name begins with",
     "snapshot_interval_secs": "Seconds between two looks for workflows that changed",
@@ -76,17 +79,24 @@ class Given:
     Args:
         defaults: texts that options have when they are not given, by field name.
         without: fields that get no option.
+        helps: what is said of fields here rather than of their name everywhere.
     """
 
-    def __init__(self, defaults: Mapping[str, str] | None = None, without: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        defaults: Mapping[str, str] | None = None,
+        without: tuple[str, ...] = (),
+        helps: Mapping[str, str] | None = None,
+    ) -> None:
         self.defaults = defaults or {}
         self.without = without
+        self.helps = helps or {}
 
 
 def options_of(struct: type[msgspec.Struct], given: Given) -> list[inspect.Parameter]:
     """One option for each field, called as in the API; None is to say not given."""
     return [
-        _option(field, given.defaults.get(field.name))
+        _option(field, given.defaults.get(field.name), given.helps.get(field.name))
         for field in msgspec.structs.fields(struct)
         if field.name not in given.without
     ]
@@ -120,11 +130,15 @@ def _parse_object(text: str) -> dict[str, Any]:
         ) from None
 
 
-def _option(field: msgspec.structs.FieldInfo, default: str | None) -> inspect.Parameter:
+def _option(
+    field: msgspec.structs.FieldInfo, default: str | None, help_text: str | None
+) -> inspect.Parameter:
     kind, meta = _core(field.type)
     name = field.name.replace("_", "-")
     declaration = f"--{name}/--no-{name}" if kind is bool else f"--{name}"
-    options: dict[str, Any] = {"help": _help(field.name, repeats=get_origin(kind) is list)}
+    options: dict[str, Any] = {
+        "help": _help(help_text or _HELP[field.name], repeats=get_origin(kind) is list)
+    }
     if kind is datetime:
         options |= {"parser": parse_moment, "metavar": _TIME}
     elif kind is str or get_origin(kind) is list:
@@ -144,8 +158,8 @@ def _option(field: msgspec.structs.FieldInfo, default: str | None) -> inspect.Pa
     )
 
 
-def _help(name: str, *, repeats: bool) -> str:
-    return _HELP[name] + ("; may be repeated." if repeats else ".")
+def _help(text: str, *, repeats: bool) -> str:
+    return text + ("; may be repeated." if repeats else ".")
 
 
 def _core(kind: Any) -> tuple[Any, msgspec.Meta | None]:

@@ -18,7 +18,9 @@ SCHEMAS = DOCUMENT["components"]["schemas"]
 ADDED_OPERATIONS = {
     "createNotificationTarget",
     "deleteNotificationTarget",
+    "getAutoscaleHistory",
     "getAutoscaleVersion",
+    "getDesiredExecutors",
     "getMetricSeries",
     "listAlerts",
     "listNotificationTargets",
@@ -35,7 +37,9 @@ ADDED_OPERATIONS = {
 ADDED_SCHEMAS = {
     "Alert",
     "AlertDelivery",
+    "AutoscaleHistory",
     "CreateNotificationTargetInputBody",
+    "DesiredExecutors",
     "MetricChart",
     "MetricSeries",
     "NotificationTarget",

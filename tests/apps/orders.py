@@ -20,6 +20,8 @@ from typing import Any
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 QUEUE = "fulfilment"
+#: Where the backlog waits.
+BACKLOG_QUEUE = "orders"
 SCHEDULE = "nightly"
 #: Set once in ``main``, before any workflow can run.
 HOLD_FILE = Path()
@@ -95,6 +97,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--populate", action="store_true", help="start workflows, make a queue and a schedule"
     )
+    parser.add_argument("--backlog", type=int, default=0, help="how many slow workflows to enqueue besides")
     parser.add_argument("--bulk", type=int, default=0, help="how many short workflows to run besides")
     return parser.parse_args()
 
@@ -154,6 +157,14 @@ def populate(bulk: int) -> None:
             ship(f"item {number}")
 
 
+def pile_up(backlog: int) -> None:
+    """Enqueue workflows that go on until they are released."""
+    DBOS.register_queue(BACKLOG_QUEUE, worker_concurrency=2, polling_interval_sec=0.1)
+    for number in range(1, backlog + 1):
+        with SetWorkflowID(f"backlog-{number}"):
+            DBOS.enqueue_workflow(BACKLOG_QUEUE, slow, f"item {number}")
+
+
 def main() -> None:
     global HOLD_FILE
     arguments = parse_arguments()
@@ -164,6 +175,8 @@ def main() -> None:
     launch(arguments)
     if arguments.populate:
         populate(arguments.bulk)
+    if arguments.backlog:
+        pile_up(arguments.backlog)
     sys.stdout.write(json.dumps({"ready": True, "executor_id": DBOS.executor_id}) + "\n")
     sys.stdout.flush()
     stop.wait()

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from conductor_lite.api.schemas.applications import PatchAppInputBody
 from conductor_lite.api.schemas.audit import AuditQuery
+from conductor_lite.api.schemas.autoscaling import RolloutPolicy
 from conductor_lite.api.schemas.definitions import BackfillInputBody, ScheduleListQuery
-from conductor_lite.api.schemas.metrics import RangeQuery
+from conductor_lite.api.schemas.metrics import ChartQuery, RangeQuery
 from conductor_lite.api.schemas.workflow_actions import DeleteQuery, ForkWorkflowInputBody
 from conductor_lite.api.schemas.workflow_search import WorkflowSearchBody
 from conductor_lite.cli.commands import spelled_out
@@ -20,10 +21,12 @@ from conductor_lite.cli.fields import Given, options_of, parse_moment
 STRUCTS: list[Any] = [
     AuditQuery,
     BackfillInputBody,
+    ChartQuery,
     DeleteQuery,
     ForkWorkflowInputBody,
     PatchAppInputBody,
     RangeQuery,
+    RolloutPolicy,
     ScheduleListQuery,
     WorkflowSearchBody,
 ]

@@ -57,3 +57,30 @@ def test_what_really_happened_is_counted_and_scraped(orders: Orders) -> None:
     assert pending.get("slow", 0) == len(running)
     bases = {s.labels["metrics_from"]: s.value for s in families["conductor_lite_applications"].samples}
     assert bases["aggregates"] >= 1
+
+
+def test_what_was_recommended_is_kept_beside_the_executors_that_there_were(orders: Orders) -> None:
+    def charted() -> dict[str, Any] | None:
+        now = datetime.now(UTC)
+        period = {
+            "startTime": (now - timedelta(hours=1)).isoformat(),
+            "endTime": now.isoformat(),
+            "resolutionSecs": 60,
+        }
+        answer = orders.call("GET", "/autoscale/history", params=period)
+        assert answer.status_code == 200, answer.text
+        chart: dict[str, Any] = answer.json()
+        families = {series["family"] for series in chart["series"]}
+        return chart if {"desired_executors", "healthy_executors"} <= families else None
+
+    chart = wait_until(charted, DEADLINE_SECS, "a minute in which executors were recommended")
+    assert chart is not None
+    assert chart["stepSecs"] == 60
+    (wanted,) = [series for series in chart["series"] if series["family"] == "desired_executors"]
+    assert wanted["labels"] == {"application_version": "1.0.0", "queue_name": "fulfilment"}
+    assert len(wanted["values"]) == chart["steps"]
+    # Nothing waits there for long, and one executor of the latest version is always wanted.
+    assert {value for value in wanted["values"] if value is not None} == {1}
+    (healthy,) = [series for series in chart["series"] if series["family"] == "healthy_executors"]
+    assert healthy["labels"] == {"application_version": "1.0.0"}
+    assert max(value for value in healthy["values"] if value is not None) >= 1

@@ -81,6 +81,7 @@ _FINDERS: Mapping[str, Callable[[], str | None]] = {
     "go": _go,
     "java": _java,
     "postgres": _postgres,
+    "curl": lambda: shutil.which("curl"),
     "promtool": lambda: shutil.which("promtool"),
     "openapi-python-client": _openapi_python_client,
 }
@@ -107,8 +108,8 @@ def require(tool: str) -> str:
 
     Args:
         tool: ``chromium``, ``dbos``, ``node`` (20, with npm), ``go`` (1.25), ``java`` (JDK 17, with Maven),
-            ``postgres``, ``promtool``, ``openapi-python-client``; or ``clean-clone`` and ``sdks`` for tests
-            that install from a network, which run only where they are asked for by name in
+            ``postgres``, ``curl``, ``promtool``, ``openapi-python-client``; or ``clean-clone`` and ``sdks``
+            for tests that install from a network, which run only where they are asked for by name in
             ``CONDUCTOR_TESTS_REQUIRE``.
     """
     found = _FINDERS[tool]()

@@ -25,14 +25,20 @@ class RangeQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     end_time: Moment
 
 
-class SeriesQuery(RangeQuery, frozen=True, kw_only=True, rename="camel"):
-    """What to draw, and how finely."""
+class ChartQuery(RangeQuery, frozen=True, kw_only=True, rename="camel"):
+    """When to draw, and how finely."""
 
-    #: Names of families, with commas between them; all of them when left out.
-    families: str | None = None
+    #: Seconds of a step; longer ones are taken where that would be too many.
     resolution_secs: (
         Annotated[int, msgspec.Meta(ge=60, le=2_419_200, extra_json_schema={"format": "int32"})] | None
     ) = None
+
+
+class SeriesQuery(ChartQuery, frozen=True, kw_only=True, rename="camel"):
+    """What to draw besides."""
+
+    #: Names of families, with commas between them; all of them when left out.
+    families: str | None = None
 
 
 class MetricSeries(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

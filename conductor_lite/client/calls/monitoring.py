@@ -3,8 +3,14 @@
 from types import NoneType
 
 from conductor_lite.api.schemas.alerting import AlertingRule, CreateAlertInputBody
-from conductor_lite.api.schemas.autoscaling import AutoscalePolicy, PolicyOutputBody, QueueAutoscale
-from conductor_lite.api.schemas.metrics import Metric, MetricChart, RangeQuery, SeriesQuery
+from conductor_lite.api.schemas.autoscaling import (
+    AutoscaleHistory,
+    AutoscalePolicy,
+    DesiredExecutors,
+    PolicyOutputBody,
+    QueueAutoscale,
+)
+from conductor_lite.api.schemas.metrics import ChartQuery, Metric, MetricChart, RangeQuery, SeriesQuery
 from conductor_lite.client.call import Call
 
 
@@ -27,6 +33,29 @@ def get_autoscale_version(app: str, version: str) -> Call[QueueAutoscale]:
         path="/v2/orgs/{orgName}/apps/{appName}/autoscale/versions/{version}",
         names={"appName": app, "version": version},
         result=QueueAutoscale,
+    )
+
+
+def get_desired_executors(app: str, version: str) -> Call[DesiredExecutors]:
+    """Get the number of executors a scaler is to run of one version."""
+    return Call(
+        operation_id="getDesiredExecutors",
+        method="GET",
+        path="/v2/orgs/{orgName}/apps/{appName}/autoscale/versions/{version}/desired-executors",
+        names={"appName": app, "version": version},
+        result=DesiredExecutors,
+    )
+
+
+def get_autoscale_history(app: str, query: ChartQuery) -> Call[AutoscaleHistory]:
+    """Get what was recommended, for a chart."""
+    return Call(
+        operation_id="getAutoscaleHistory",
+        method="GET",
+        path="/v2/orgs/{orgName}/apps/{appName}/autoscale/history",
+        names={"appName": app},
+        query=query,
+        result=AutoscaleHistory,
     )
 
 

@@ -1,0 +1,152 @@
+"""A real queue with a backlog, scaled as docs/autoscaling.md says: by KEDA, by a shell loop, by commands."""
+
+import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.keda import Trigger, TriggerError, trigger_of
+from support.orders import Orders
+from support.terminal import Terminal
+from support.tools import require
+from support.wait import wait_until
+
+PAGE = (Path(__file__).parents[2] / "docs" / "autoscaling.md").read_text()
+#: Workflows that wait, of which an executor takes two at a time.
+BACKLOG = 7
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+
+def _commands() -> list[list[str]]:
+    """Every command of ours that the page has, in order."""
+    lines = "".join(_blocks("shell")).splitlines()
+    return [shlex.split(line)[1:] for line in lines if line.startswith("conductor-lite ")]
+
+
+def _allowed_hosts() -> list[str]:
+    (block,) = _blocks("toml")
+    hosts: list[str] = json.loads(block.partition("=")[2])
+    return hosts
+
+
+def _keda() -> Trigger:
+    (block,) = _blocks("yaml")
+    return trigger_of(block)
+
+
+def test_the_page_names_the_host_that_the_server_has_to_accept() -> None:
+    assert any(f"http://{host}/" in _keda().url for host in _allowed_hosts())
+
+
+def _settled(trigger: Trigger, value: float, current: int) -> int:
+    """Where replicas come to rest."""
+    while (following := trigger.replicas(value, current)) != current:
+        current = following
+    return current
+
+
+@pytest.mark.parametrize(
+    ("value", "current", "replicas"),
+    [(1, 0, 1), (4, 0, 4), (4, 9, 4), (1, 4, 1), (0, 4, 0), (0, 0, 0), (21, 20, 20), (99, 3, 20), (9, 8, 9)],
+)
+def test_what_the_page_configures_makes_replicas_of_the_number(
+    value: int, current: int, replicas: int
+) -> None:
+    assert _settled(_keda(), value, current) == replicas
+
+
+def _run_loop(folder: Path, url: str, key: str) -> str:
+    """Go through the page's loop once, with a stand-in for Docker; gives what that was told."""
+    require("curl")
+    (block,) = _blocks("sh")
+    tools = folder / "tools"
+    tools.mkdir()
+    # The second time, sleeping fails, and the loop ends.
+    (tools / "sleep").write_text(f'#!/bin/sh\n[ ! -e "{folder}/slept" ] && : > "{folder}/slept"\n')
+    (tools / "docker").write_text(f'#!/bin/sh\necho "$*" >> "{folder}/docker"\n')
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    script = re.sub(r"(?m)^url=http://[^/]*", f"url={url}", block)
+    environment = {"PATH": f"{tools}:/usr/bin:/bin", "CONDUCTOR_KEY": key, "no_proxy": "*"}
+    subprocess.run(["sh", "-eu", "-c", script], env=environment, timeout=30, check=True)
+    return (folder / "docker").read_text()
+
+
+def test_a_backlog_is_scaled_as_the_page_says(tmp_path: Path) -> None:
+    keda = _keda()
+    with Orders(tmp_path, {"allowed_hosts": _allowed_hosts(), "executor_timeout_secs": 5}) as orders:
+        url = orders.conductor.url
+        terminal = Terminal(tmp_path / "home", URL=url)
+        app = orders.spawn("--backlog", str(BACKLOG), name="shop", populate=False)
+        printed = {" ".join(command[:2]): terminal.ok(*command) for command in _commands()}
+        assert set(printed) == {"autoscaling set", "key create", "autoscaling history"}
+        key = printed["key create"].strip()
+
+        def replicas(current: int, trigger: Trigger = keda) -> int:
+            return _settled(trigger, trigger.value(url, key), current)
+
+        # Two at a time for each of four, for as long as they are held up; those that run count as well.
+        wait_until(lambda: replicas(0) == 4, 20, "four replicas for a backlog of seven")
+        assert _run_loop(tmp_path, url, key).split() == [
+            *("compose", "up", "--detach", "--no-recreate", "--scale", "worker=4", "worker")
+        ]
+        assert terminal.ok("autoscaling", "desired", "--app", "shop") == "4\n"
+        recommended = json.loads(terminal.ok("autoscaling", "recommend", "--app", "shop", "-o", "json"))
+        assert [(row["applicationVersion"], row["queueDepth"]) for row in recommended] == [("1.0.0", BACKLOG)]
+        # A key for the page's application tells nothing of another, and no key nothing at all.
+        with pytest.raises(TriggerError, match="404"):
+            keda._replace(url=keda.url.replace("/shop/", "/other/")).value(url, key)
+        with pytest.raises(TriggerError, match="401"):
+            keda.value(url, "dbos_wrong")
+        newer = orders.spawn(name="shop", version="2.0.0", populate=False)
+        old = keda._replace(url=keda.url.replace("/latest/", "/1.0.0/"))
+        wait_until(lambda: (replicas(1), replicas(1, old)) == (1, 4), 20, "both versions to be told apart")
+        orders.release()
+        # The old version is done, and goes to zero; the latest stays.
+        wait_until(lambda: (replicas(1), replicas(4, old)) == (1, 0), 30, "the backlog to be worked off")
+        for process in (app, newer):
+            assert process.terminate() == 0
+        wait_until(
+            lambda: "HEALTHY" not in orders.conductor.statuses("shop").values(), 20, "everybody to be gone"
+        )
+        # Nobody can be asked any more, and KEDA starts the first from zero all the same.
+        assert replicas(0) == 1
+        assert replicas(0, old) == 0
+        orders.conductor.stop()
+        orders.conductor.start()
+        # Or as many as there were in the last minute that is on record.
+        assert replicas(0) in (1, 4)
+
+
+def test_commands_change_the_policy_and_tell_what_it_is(tmp_path: Path) -> None:
+    with Orders(tmp_path) as orders:
+        terminal = Terminal(tmp_path / "home", URL=orders.conductor.url)
+        orders.spawn("--backlog", "3", populate=False)
+        missing = terminal.run("autoscaling", "get")
+        assert (missing.status, "no autoscaling policy" in missing.err) == (4, True)
+        assert terminal.run("autoscaling", "recommend").status == 4
+        assert terminal.run("autoscaling", "desired").status == 4
+        unfit = terminal.run("autoscaling", "set", "no-such-queue")
+        assert (unfit.status, "not registered" in unfit.err) == (1, True)
+        limits = ("--max-old-application-versions", "2", "--max-executors-for-old-application-versions", "0")
+        terminal.ok("autoscaling", "set", "orders", *limits)
+        assert json.loads(terminal.ok("autoscaling", "get", "-o", "json")) == {
+            "queue": "orders",
+            "rollout": {"maxOldApplicationVersions": 2, "maxExecutorsForOldApplicationVersions": 0},
+        }
+        assert terminal.run("autoscaling", "set", "orders", limits[0], "-1").status == 2
+        terminal.ok("autoscaling", "set", "orders")
+        assert json.loads(terminal.ok("autoscaling", "get", "-o", "json")) == {"queue": "orders"}
+        heading, row = terminal.ok("autoscaling", "recommend", "--version", "latest").splitlines()
+        assert heading.split() == ["VERSION", "LATEST", "EXECUTORS", "DEPTH", "QUEUE"]
+        assert row.split() == ["1.0.0", "yes", "2", "3", "orders"]
+        assert terminal.run("autoscaling", "recommend", "--version", "9.9.9").status == 4
+        assert json.loads(terminal.ok("autoscaling", "desired", "1.0.0", "-o", "json"))["basis"] == "observed"
+        assert "Nothing was recommended" in terminal.ok("autoscaling", "history", "--end-time", "5m")
+        terminal.ok("autoscaling", "delete")
+        assert terminal.run("autoscaling", "get").status == 4
