@@ -11,6 +11,8 @@ _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 _JUST_NOW_SECS = 5
 _DATE_AFTER_SECS = 30 * _DAY
+#: The end of the year 8999: later times cannot be told in every zone.
+_LAST_EPOCH_MS = 221_845_391_999_000
 ELLIPSIS = "…"
 
 
@@ -67,6 +69,11 @@ def exact(moment: datetime, zone: tzinfo = UTC) -> str:
 def iso(moment: datetime) -> str:
     """RFC 3339 with milliseconds, for ``<time datetime>``."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(epoch_ms: int) -> datetime:
+    """The moment that milliseconds since 1970 mean; the nearest that can be told, for nonsense."""
+    return datetime.fromtimestamp(min(max(epoch_ms, 0), _LAST_EPOCH_MS) / 1000, UTC)
 
 
 def shorten(text: str, length: int = 15) -> str:

@@ -18,6 +18,7 @@ from conductor_lite.console.home import HomePage
 from conductor_lite.console.keys import KeysPage
 from conductor_lite.console.live import EventStreams
 from conductor_lite.console.preferences_page import PreferencesPage
+from conductor_lite.console.schedules import SchedulesPage
 from conductor_lite.console.search import SearchPage
 from conductor_lite.console.site import Problem, Site
 from conductor_lite.console.workflow import WorkflowPage
@@ -28,6 +29,7 @@ _PAGES = (
     HomePage,
     ApplicationPage,
     WorkflowPage,
+    SchedulesPage,
     KeysPage,
     AuditPage,
     SearchPage,

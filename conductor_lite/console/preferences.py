@@ -146,3 +146,21 @@ def moment(text: str, field: str) -> datetime | None:
             f"{text[:80]!r} is no time; write one such as 2026-11-25T03:00Z.",
             (FieldError(location=f"query.{field}", message="expected a time in ISO 8601"),),
         ) from None
+
+
+def local_moment(text: str, zone: tzinfo, field: str) -> datetime | None:
+    """A time as a form's ``datetime-local`` field has it, in the reader's zone; None when it is empty.
+
+    Raises:
+        InvalidError: it is no time.
+    """
+    if not text:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+        return (parsed.replace(tzinfo=zone) if parsed.tzinfo is None else parsed).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidError(
+            f"{text[:80]!r} is no time.",
+            (FieldError(location=f"body.{field}", message="expected a date and a time"),),
+        ) from None

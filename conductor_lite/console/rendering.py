@@ -22,7 +22,7 @@ from conductor_lite.console.forms import FormGuard
 from conductor_lite.console.navigation import SECTIONS
 from conductor_lite.console.preferences import RANGES, preferences, remember_range
 from conductor_lite.console.tables import link
-from conductor_lite.console.urls import app_url, workflow_url
+from conductor_lite.console.urls import app_url, named_url, workflow_url
 
 _TEMPLATES = Path(__file__).parent / "templates"
 #: What htmx and our scripts name as the place that an answer goes to, and the layout that it gets.
@@ -30,7 +30,7 @@ _LAYOUTS = {"div#live": "live.html", "dialog#modal": "dialog.html"}
 _JSON = "application/json"
 
 
-_FILTERS: tuple[Callable[..., str], ...] = (
+_FILTERS: tuple[Callable[..., object], ...] = (
     formatting.clip,
     formatting.coarse,
     formatting.count,
@@ -38,6 +38,7 @@ _FILTERS: tuple[Callable[..., str], ...] = (
     formatting.gist,
     formatting.iso,
     formatting.milliseconds,
+    formatting.moment,
     formatting.plain,
     formatting.plural,
     formatting.relative,
@@ -150,6 +151,7 @@ def _environment() -> Environment:
     environment.filters["measure"] = _measure
     environment.globals["link"] = link
     environment.globals["app_url"] = app_url
+    environment.globals["named_url"] = named_url
     environment.globals["workflow_url"] = workflow_url
     environment.globals["time_ranges"] = {name: label for name, (_, label) in RANGES.items()}
     environment.globals["spark"] = spark

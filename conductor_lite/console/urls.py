@@ -3,6 +3,10 @@
 import re
 from urllib.parse import quote, urlencode
 
+from starlette.requests import Request
+
+from conductor_lite.errors import NotFoundError
+
 #: Ids that stand in a path as they are. Others, such as ``..`` or ``a/b``, stand in the query.
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_~:@+=-][A-Za-z0-9_.~:@+=-]{0,255}")
 #: Stands in the path for an id that is in the query.
@@ -17,9 +21,36 @@ def app_url(application_name: str, *parts: str, **query: object) -> str:
 
 def workflow_url(application_name: str, workflow_id: str, *parts: str, **query: object) -> str:
     """The page of a workflow, or one below it; each part is one segment of the path."""
-    if workflow_id != ELSEWHERE and _PLAIN_ID.fullmatch(workflow_id):
-        return app_url(application_name, "workflows", workflow_id, *parts, **query)
-    return app_url(application_name, "workflows", ELSEWHERE, *parts, id=workflow_id, **query)
+    return named_url(application_name, "workflows", workflow_id, *parts, **query)
+
+
+def named_url(application_name: str, kind: str, name: str, *parts: str, **query: object) -> str:
+    """The page of something that an application has, whatever its name, or one below it.
+
+    Args:
+        application_name: whose.
+        kind: the segment above the name, such as ``schedules``.
+        name: of the thing.
+        parts: further segments.
+        query: of the address.
+    """
+    if name != ELSEWHERE and _PLAIN_ID.fullmatch(name):
+        return app_url(application_name, kind, name, *parts, **query)
+    return app_url(application_name, kind, ELSEWHERE, *parts, id=name, **query)
+
+
+def name_in(request: Request, parameter: str) -> str:
+    """The name that such an address has, in its path or in its query.
+
+    Raises:
+        NotFoundError: it has none.
+    """
+    name: str = request.path_params[parameter]
+    if name == ELSEWHERE:
+        name = request.query_params.get("id", "")
+    if not name:
+        raise NotFoundError("The address names nothing: its 'id' is missing.")
+    return name
 
 
 def _with_query(path: str, query: dict[str, object]) -> str:
