@@ -1,4 +1,4 @@
-"""The pages of schedules, of a scripted executor: what they say and do, and what they say when they cannot."""
+"""The pages of schedules, of a scripted executor: what they say and do, and say when they cannot."""
 
 import re
 from typing import Any
