@@ -16,6 +16,9 @@ from conductor_lite.errors import ConfigurationError
 ENVIRONMENT_PREFIX = "CONDUCTOR_LITE_"
 #: What else begins so: where the command line finds a server, and what it talks about there.
 _CLIENT_VARIABLES = frozenset({"url", "key", "app", "profile"})
+_DEFAULT_FILE = Path("conductor.toml")
+#: What stands at the top of the file: settings of the server, and what is declared of applications.
+_TABLES = frozenset({"server", "apps"})
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
@@ -120,10 +123,40 @@ def load_settings(
     return settings
 
 
+def load_declaration(config_file: Path | None) -> tuple[Path, object]:
+    """Read what the file declares of applications: what stands under ``[apps]``, unchecked.
+
+    Args:
+        config_file: the file named by the user; None means ``conductor.toml`` in this folder.
+
+    Returns:
+        The file, and what stands there.
+
+    Raises:
+        ConfigurationError: the file cannot be read, has what it may not have, or does not mention ``[apps]``.
+    """
+    path = config_file or _DEFAULT_FILE
+    document = _read(path)
+    if "apps" not in document:
+        raise ConfigurationError(
+            f"{path} declares no applications: write [apps.NAME] for each, or an empty [apps] to say that "
+            "none is declared any more."
+        )
+    return path, document["apps"]
+
+
 def _file_layer(config_file: Path | None) -> tuple[str, Mapping[str, object]]:
-    path = config_file or Path("conductor.toml")
+    path = config_file or _DEFAULT_FILE
     if config_file is None and not path.is_file():
         return str(path), {}
+    # What is declared of applications is none of the server's business: it starts all the same.
+    server = _read(path).get("server", {})
+    if not isinstance(server, dict):
+        raise ConfigurationError(f"server in {path} must be a table: write [server] on a line of its own.")
+    return str(path), server
+
+
+def _read(path: Path) -> dict[str, object]:
     try:
         content = path.read_bytes().decode("utf-8")
         document = tomllib.loads(content)
@@ -133,12 +166,14 @@ def _file_layer(config_file: Path | None) -> tuple[str, Mapping[str, object]]:
         raise ConfigurationError(f"The configuration file {path} cannot be read: {error}.") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"The configuration file {path} is not valid TOML: {error}.") from None
-    server = document.pop("server", {})
-    if document:
-        raise ConfigurationError(_unknown_key(next(iter(document)), str(path)))
-    if not isinstance(server, dict):
-        raise ConfigurationError(f"server in {path} must be a table: write [server] on a line of its own.")
-    return str(path), server
+    except (ValueError, RecursionError):
+        raise ConfigurationError(
+            f"The configuration file {path} has a number that is too long, or is nested too deeply."
+        ) from None
+    unknown = next((name for name in document if name not in _TABLES), None)
+    if unknown is not None:
+        raise ConfigurationError(_unknown_key(unknown, str(path)))
+    return document
 
 
 def _environment_layer(environment: Mapping[str, str]) -> dict[str, object]:
@@ -172,4 +207,7 @@ def _checked(key: str, value: object, source: str) -> object:
 
 def _unknown_key(key: str, source: str) -> str:
     known = ", ".join(Settings.__struct_fields__)
-    return f"{key} in {source} is not a setting (settings stand under [server]); known ones: {known}."
+    return (
+        f"{key} in {source} is not a setting (settings stand under [server], applications under "
+        f"[apps.NAME]); known ones: {known}."
+    )

@@ -3,15 +3,49 @@
 Faces translate these (problem details, a page, a line and an exit status); nothing here knows a face.
 """
 
+import json
+import re
+
 import msgspec
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_MAX_NAME_LENGTH = 100
 
 
 class ConductorError(Exception):
     """Base of all our errors; ``str(error)`` may be shown to whoever asked."""
 
 
+class FieldError(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing wrong with one input field."""
+
+    #: Where the value stood, such as ``body.executorTimeoutSecs`` or ``path.appName``.
+    location: str
+    #: What is wrong with it and what is allowed.
+    message: str
+    #: The offending value, when it is safe to repeat.
+    value: object = None
+
+
+def member(location: str, name: str) -> str:
+    """Where the member of that name stands; a name that somebody chose is quoted where it has to be."""
+    if _PLAIN_NAME.fullmatch(name):
+        return f"{location}.{name}"
+    shown = name if len(name) <= _MAX_NAME_LENGTH else name[:_MAX_NAME_LENGTH] + "…"
+    return f"{location}.{json.dumps(shown)}"
+
+
 class ConfigurationError(ConductorError):
-    """A setting is missing, malformed or not allowed; names the key, its source and what is allowed."""
+    """A setting is missing, malformed or not allowed; names the key, its source and what is allowed.
+
+    Args:
+        message: the sentence.
+        errors: each place that is wrong, where there may be many.
+    """
+
+    def __init__(self, message: str, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(message)
+        self.errors = errors
 
 
 class StartupError(ConductorError):
@@ -40,17 +74,6 @@ class UnauthenticatedError(ConductorError):
 
 class ForbiddenError(ConductorError):
     """The caller is known but may not do this."""
-
-
-class FieldError(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing wrong with one input field."""
-
-    #: Where the value stood, such as ``body.executorTimeoutSecs`` or ``path.appName``.
-    location: str
-    #: What is wrong with it and what is allowed.
-    message: str
-    #: The offending value, when it is safe to repeat.
-    value: object = None
 
 
 class InvalidError(ConductorError):

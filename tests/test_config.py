@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from conductor_lite.config import Settings, load_settings
+from conductor_lite.config import Settings, load_declaration, load_settings
 from conductor_lite.errors import ConfigurationError
 
 
@@ -205,6 +205,43 @@ def test_file_that_cannot_be_read_is_named(file: Path, tmp_path: Path) -> None:
     file.write_bytes(b"[server]\nhost = '\xff'")
     assert complaint(file, {}).startswith(f"The configuration file {file} cannot be read: ")
     assert complaint(tmp_path, {}).startswith(f"The configuration file {tmp_path} cannot be read: ")
+
+
+@pytest.mark.parametrize("value", ["9" * 5_000, "[" * 5_000 + "]" * 5_000])
+def test_file_beyond_measure_is_refused(file: Path, value: str) -> None:
+    assert "too long, or is nested too deeply" in complaint(write(file, f"port = {value}"), {})
+
+
+def test_what_is_declared_of_applications_is_none_of_the_servers_business(file: Path) -> None:
+    file.write_text("[server]\nport = 1001\n[apps.shop]\ncolor = 'red'\n")
+    assert load_settings(file, {}, {}).port == 1001
+    assert load_declaration(file) == (file, {"shop": {"color": "red"}})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[server]\nport = 1", "declares no applications"),
+        ("[app.shop]", "app in "),
+        ("[apps.shop", "not valid TOML"),
+        (None, "does not exist"),
+    ],
+)
+def test_declaration_that_is_not_there_is_told(file: Path, text: str | None, words: str) -> None:
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigurationError, match=words):
+        load_declaration(file)
+
+
+def test_declaration_is_read_from_the_current_folder_and_may_be_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"The configuration file conductor.toml does not exist"):
+        load_declaration(None)
+    Path("conductor.toml").write_text("[apps]\n")
+    assert load_declaration(None) == (Path("conductor.toml"), {})
 
 
 def test_empty_file_is_fine(file: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from conductor_lite.errors import ConductorError, FieldError, InvalidError
+from conductor_lite.errors import ConductorError, FieldError, InvalidError, member
 from conductor_lite.redact import redact
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
@@ -120,7 +120,7 @@ def _decode(
         return msgspec.convert(value, struct, strict=strict)
     except msgspec.ValidationError as error:
         # Faults that only the whole shows, such as those that a Struct's own check finds.
-        raise InvalidError(summary, (_fault(location, _sentence(str(error)), value),)) from None
+        raise InvalidError(summary, (_fault(location, in_plain_words(str(error)), value),)) from None
 
 
 def _find_faults(value: object, kind: Any, location: str, faults: list[FieldError], *, strict: bool) -> None:
@@ -134,6 +134,10 @@ def _find_faults(value: object, kind: Any, location: str, faults: list[FieldErro
         for index, item in enumerate(value):
             item_kind = get_args(narrowed)[0]
             _find_faults(item, item_kind, f"{location}[{index}]", faults, strict=strict)
+    if get_origin(narrowed) is dict and isinstance(value, Mapping):
+        item_kind = get_args(narrowed)[1]
+        for name, item in value.items() if item_kind is not Any else ():
+            _find_faults(item, item_kind, redact(member(location, name)), faults, strict=strict)
     if len(faults) > found_before:
         return
     try:
@@ -144,7 +148,7 @@ def _find_faults(value: object, kind: Any, location: str, faults: list[FieldErro
         suffix = _PATH_SUFFIX.search(message)
         inner = suffix.group(1) if suffix else ""
         offending = None if inner else value
-        faults.append(_fault(location + inner, _sentence(_PATH_SUFFIX.sub("", message)), offending))
+        faults.append(_fault(location + inner, in_plain_words(_PATH_SUFFIX.sub("", message)), offending))
         return
     if isinstance(converted, int) and converted not in _INT64:
         faults.append(_fault(location, "expected a number of at most 64 bits", None))
@@ -194,8 +198,8 @@ def _fault(location: str, message: str, value: object) -> FieldError:
     return FieldError(location=location, message=message, value=safe_echo(value))
 
 
-def _sentence(message: str) -> str:
-    """msgspec's message in the words of JSON rather than Python's."""
+def in_plain_words(message: str) -> str:
+    """A message of msgspec in the words of JSON rather than Python's."""
     text = re.sub(r"`([^`]*)`", _in_words, message)
     return redact(text[:1].lower() + text[1:])
 

@@ -10,6 +10,7 @@ from conductor_lite.api import (
     applications,
     audit,
     autoscaling,
+    declaration,
     executors,
     metrics,
     organizations,
@@ -28,6 +29,7 @@ from conductor_lite.api.operation import AnyOperation
 #: Every operation that is served, in the order in which readers see them.
 TABLE: tuple[AnyOperation, ...] = (
     *applications.OPERATIONS,
+    *declaration.OPERATIONS,
     *executors.OPERATIONS,
     *versions.OPERATIONS,
     *workflows.OPERATIONS,

@@ -133,7 +133,7 @@ def _parse_object(text: str) -> dict[str, Any]:
 def _option(
     field: msgspec.structs.FieldInfo, default: str | None, help_text: str | None
 ) -> inspect.Parameter:
-    kind, meta = _core(field.type)
+    kind, meta = core(field.type)
     name = field.name.replace("_", "-")
     declaration = f"--{name}/--no-{name}" if kind is bool else f"--{name}"
     options: dict[str, Any] = {
@@ -162,7 +162,7 @@ def _help(text: str, *, repeats: bool) -> str:
     return text + ("; may be repeated." if repeats else ".")
 
 
-def _core(kind: Any) -> tuple[Any, msgspec.Meta | None]:
+def core(kind: Any) -> tuple[Any, msgspec.Meta | None]:
     """What is left of a field's type without null, "not given" and annotations; and the latter's bounds."""
     meta = None
     while True:

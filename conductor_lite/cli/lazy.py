@@ -24,6 +24,7 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "serve": Command("Run the server until SIGINT or SIGTERM.", ("serving",), "serve"),
+    "apply": Command("Make applications what conductor.toml declares of them.", ("apply",), "apply"),
     "app": Command("Applications.", ("apps",)),
     "version": Command("Application versions.", ("versions",)),
     "workflow": Command("Workflows.", ("workflows", "workflow_actions", "watching")),

@@ -1,7 +1,8 @@
 """The command ``conductor-lite``: gathers the commands, and turns our errors into a line and an exit status.
 
 Exit statuses: 0 done; 1 it failed; 2 wrong usage or configuration; 3 not authenticated; 4 no such thing;
-5 the server or the application's executors do not answer; 130 interrupted; 141 nobody reads its output.
+5 the server or the application's executors do not answer; 6 apply has something to do; 130 interrupted;
+141 nobody reads its output.
 """
 
 import io

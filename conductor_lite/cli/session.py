@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from conductor_lite.cli import remote
@@ -25,6 +26,11 @@ class Session:
 
     def __init__(self, where: Where) -> None:
         self._where = where
+
+    @property
+    def config(self) -> Path | None:
+        """The configuration file that the command line names; None for the usual one."""
+        return self._where.config
 
     def run(self, work: Callable[[AsyncClient], Awaitable[T]]) -> T:
         """Do some work with a client. Raises what it raises, and what ``remote.connect`` raises."""

@@ -10,6 +10,7 @@ from conductor_lite.operations.audit import AuditLog
 from conductor_lite.operations.autoscaling import Autoscaling
 from conductor_lite.operations.connecting import Connecting
 from conductor_lite.operations.context import Context
+from conductor_lite.operations.declared import Declared
 from conductor_lite.operations.executors import Executors
 from conductor_lite.operations.keys import ApiKeys
 from conductor_lite.operations.metrics import Metrics
@@ -48,6 +49,9 @@ class Operations:
         self.notification_targets = NotificationTargets(context)
         self.retention = Retention(context)
         self.autoscaling = Autoscaling(context)
+        self.declared = Declared(
+            context, self.applications, self.alerting_rules, self.notification_targets, self.autoscaling
+        )
         self.metrics = Metrics(context)
         self.scrape = Scrape(context)
         self.search = Search(context)

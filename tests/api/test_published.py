@@ -16,6 +16,7 @@ SCHEMAS = DOCUMENT["components"]["schemas"]
 
 #: Operations newer than the published description.
 ADDED_OPERATIONS = {
+    "applyDeclaration",
     "createNotificationTarget",
     "deleteNotificationTarget",
     "getAutoscaleHistory",
@@ -37,8 +38,13 @@ ADDED_OPERATIONS = {
 ADDED_SCHEMAS = {
     "Alert",
     "AlertDelivery",
+    "ApplyDeclarationInputBody",
+    "ApplyDeclarationOutputBody",
     "AutoscaleHistory",
     "CreateNotificationTargetInputBody",
+    "DeclarationChange",
+    "DeclaredAlertingRule",
+    "DeclaredApp",
     "DesiredExecutors",
     "MetricChart",
     "MetricSeries",

@@ -24,8 +24,8 @@ RuleType: TypeAlias = Annotated[
         }
     ),
 ]
-_MinInterval: TypeAlias = Annotated[int, msgspec.Meta(extra_json_schema={"format": "int32", "minimum": 0})]
-_RuleMetadata: TypeAlias = Annotated[
+MinInterval: TypeAlias = Annotated[int, msgspec.Meta(extra_json_schema={"format": "int32", "minimum": 0})]
+RuleMetadata: TypeAlias = Annotated[
     Any,
     msgspec.Meta(
         description="WorkflowFailure: workflow_name (or *), threshold, period_secs. "
@@ -44,7 +44,7 @@ class AlertingRule(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     app_id: str
     receiving_app_id: str
     rule_type: RuleType
-    rule_metadata: _RuleMetadata
+    rule_metadata: RuleMetadata
     min_interval_secs: Int32 | None
     last_fired_at: Timestamp | None
     #: Whether ``conductor-lite apply`` puts it back.
@@ -57,6 +57,6 @@ class CreateAlertInputBody(
     """What to watch for, and whom to tell; left out, the watched application itself."""
 
     rule_type: RuleType
-    rule_metadata: _RuleMetadata
+    rule_metadata: RuleMetadata
     receiving_app_name: str | msgspec.UnsetType = msgspec.UNSET
-    min_interval_secs: _MinInterval | msgspec.UnsetType = msgspec.UNSET
+    min_interval_secs: MinInterval | msgspec.UnsetType = msgspec.UNSET

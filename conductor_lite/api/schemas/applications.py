@@ -8,13 +8,13 @@ from conductor_lite.api.fields import Int64
 
 _MAX_EXECUTOR_TIMEOUT_SECS = 86_400
 # The operation checks these bounds, and audits what it refuses; here they are only told to readers.
-_TimeoutSecs = Annotated[
+TimeoutSecs = Annotated[
     Int64, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": _MAX_EXECUTOR_TIMEOUT_SECS})
 ]
-_Count = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 0})]
-_IntervalSecs = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 5, "maximum": 3_600})]
-_KeepDays = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 3_650})]
-_KeepRows = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 100_000_000})]
+Count = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 0})]
+IntervalSecs = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 5, "maximum": 3_600})]
+KeepDays = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 3_650})]
+KeepRows = Annotated[Int64, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 100_000_000})]
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -52,13 +52,13 @@ class PatchAppInputBody(
 ):
     """Settings to change; what is left out stays as it is."""
 
-    executor_timeout_secs: _TimeoutSecs | msgspec.UnsetType = msgspec.UNSET
-    gc_rows_threshold: _Count | msgspec.UnsetType = msgspec.UNSET
-    gc_time_threshold_ms: _Count | msgspec.UnsetType = msgspec.UNSET
-    global_timeout_ms: _Count | msgspec.UnsetType = msgspec.UNSET
+    executor_timeout_secs: TimeoutSecs | msgspec.UnsetType = msgspec.UNSET
+    gc_rows_threshold: Count | msgspec.UnsetType = msgspec.UNSET
+    gc_time_threshold_ms: Count | msgspec.UnsetType = msgspec.UNSET
+    global_timeout_ms: Count | msgspec.UnsetType = msgspec.UNSET
     private_mode: bool | msgspec.UnsetType = msgspec.UNSET
     recover_unknown_executors: bool | msgspec.UnsetType = msgspec.UNSET
     snapshots_enabled: bool | msgspec.UnsetType = msgspec.UNSET
-    snapshot_interval_secs: _IntervalSecs | msgspec.UnsetType = msgspec.UNSET
-    snapshot_keep_days: _KeepDays | msgspec.UnsetType = msgspec.UNSET
-    snapshot_keep_rows: _KeepRows | msgspec.UnsetType = msgspec.UNSET
+    snapshot_interval_secs: IntervalSecs | msgspec.UnsetType = msgspec.UNSET
+    snapshot_keep_days: KeepDays | msgspec.UnsetType = msgspec.UNSET
+    snapshot_keep_rows: KeepRows | msgspec.UnsetType = msgspec.UNSET

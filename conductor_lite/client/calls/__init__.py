@@ -33,6 +33,7 @@ from conductor_lite.client.calls.applications import (
     set_latest_app_version,
     update_app,
 )
+from conductor_lite.client.calls.declaration import apply_declaration
 from conductor_lite.client.calls.definitions import (
     backfill_schedule,
     get_queue,
@@ -103,6 +104,7 @@ from conductor_lite.client.calls.workflows import (
 )
 
 __all__ = [
+    "apply_declaration",
     "backfill_schedule",
     "bulk_cancel_workflows",
     "bulk_delete_workflows",

@@ -1,0 +1,134 @@
+"""What a file declares of applications over HTTP: a thin handler and its row of the table."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from conductor_lite.api.fields import OrganizationPath
+from conductor_lite.api.operation import AnyOperation, Call, Operation
+from conductor_lite.api.schemas.applications import PatchAppInputBody
+from conductor_lite.api.schemas.autoscaling import AutoscalePolicy
+from conductor_lite.api.schemas.declaration import (
+    ApplyDeclarationInputBody,
+    ApplyDeclarationOutputBody,
+    ApplyDeclarationQuery,
+    DeclarationChange,
+    DeclaredAlertingRule,
+    DeclaredApp,
+)
+from conductor_lite.auth.permissions import APPLICATION_WRITE
+from conductor_lite.operations.declared import (
+    ApplicationChanges,
+    AutoscalingPolicy,
+    Change,
+    DeclaredApplication,
+    DeclaredRule,
+    RolloutPolicy,
+    Rule,
+)
+
+T = TypeVar("T")
+
+_SETTINGS = {field.name: field.encode_name for field in msgspec.structs.fields(PatchAppInputBody)}
+
+
+def _application(body: DeclaredApp) -> DeclaredApplication:
+    policy = body.autoscaling_policy
+    return DeclaredApplication(
+        settings=ApplicationChanges(**{name: getattr(body, name) for name in _SETTINGS}),
+        rules=tuple(_rule(rule) for rule in _or(body.alerting_rules, [])),
+        targets=_or(body.notification_targets, {}),
+        autoscaling=None if isinstance(policy, msgspec.UnsetType) else _policy(policy),
+    )
+
+
+def _rule(body: DeclaredAlertingRule) -> DeclaredRule:
+    return DeclaredRule(
+        rule_type=body.rule_type,
+        rule_metadata=_or(body.rule_metadata, None),
+        receiving_application_name=_or(body.receiving_app_name, None),
+        min_interval_secs=_or(body.min_interval_secs, None),
+    )
+
+
+def _policy(body: AutoscalePolicy) -> AutoscalingPolicy:
+    rollout = body.rollout
+    if isinstance(rollout, msgspec.UnsetType):
+        return AutoscalingPolicy(queue=body.queue)
+    return AutoscalingPolicy(
+        queue=body.queue,
+        rollout=RolloutPolicy(
+            max_old_application_versions=_or(rollout.max_old_application_versions, None),
+            max_executors_for_old_application_versions=_or(
+                rollout.max_executors_for_old_application_versions, None
+            ),
+        ),
+    )
+
+
+def _or(value: T | msgspec.UnsetType, default: T) -> T:
+    return default if isinstance(value, msgspec.UnsetType) else value
+
+
+def _change(change: Change) -> DeclarationChange:
+    return DeclarationChange(
+        action=change.action,
+        kind=change.kind,
+        app_name=change.application_name,
+        name=_SETTINGS.get(change.name, change.name) if change.kind == "setting" else change.name,
+        before=_value(change.before),
+        after=_value(change.after),
+        note=change.note,
+    )
+
+
+def _value(value: object) -> object:
+    match value:
+        case Rule():
+            return _without_nulls(
+                {
+                    "ruleMetadata": msgspec.to_builtins(value.metadata),
+                    "receivingAppName": value.receiver,
+                    "minIntervalSecs": value.min_interval_secs,
+                }
+            )
+        case AutoscalingPolicy(rollout=None):
+            return {"queue": value.queue}
+        case AutoscalingPolicy(rollout=RolloutPolicy() as rollout):
+            old = rollout.max_old_application_versions
+            executors = rollout.max_executors_for_old_application_versions
+            facts = {"maxOldApplicationVersions": old, "maxExecutorsForOldApplicationVersions": executors}
+            return {"queue": value.queue, "rollout": _without_nulls(facts)}
+        case _:
+            return value
+
+
+def _without_nulls(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: fact for name, fact in facts.items() if fact is not None}
+
+
+async def _apply(
+    call: Call[OrganizationPath, ApplyDeclarationQuery, ApplyDeclarationInputBody],
+) -> ApplyDeclarationOutputBody:
+    declaration = {name: _application(body) for name, body in call.body.apps.items()}
+    changes = await call.operations.declared.apply(call.actor, declaration, dry_run=call.query.dry_run)
+    return ApplyDeclarationOutputBody(changes=[_change(change) for change in changes])
+
+
+OPERATIONS: tuple[AnyOperation, ...] = (
+    Operation(
+        method="POST",
+        path="/v2/orgs/{orgName}/apply",
+        operation_id="applyDeclaration",
+        summary="Make applications what is declared of them",
+        tag="Applications",
+        permission=APPLICATION_WRITE,
+        audit="declaration.apply",
+        path_parameters=OrganizationPath,
+        query_parameters=ApplyDeclarationQuery,
+        body=ApplyDeclarationInputBody,
+        body_required=True,
+        result=ApplyDeclarationOutputBody,
+        handler=_apply,
+    ),
+)
