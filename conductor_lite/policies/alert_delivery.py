@@ -78,21 +78,30 @@ class AlertDelivery:
         self._notifier = notifier
         self._changes = changes
         self._clock = clock
+        # Numbers of messages that have arrived, while the database does not take that.
+        self._arrived: set[int] = set()
 
     async def round(self) -> None:
         """Try everything that is due, a few at a time.
 
         Raises:
-            StoreError: the outbox cannot be read or written; messages may come twice because of it.
+            StoreError: the outbox cannot be read or written; what has arrived is not sent again for that.
         """
         while due := await self._alerts.due(self._clock.now(), longest_wait=LONGEST_WAIT, limit=BATCH_SIZE):
             turns = asyncio.Semaphore(MAX_CONCURRENT)
-            await asyncio.gather(*(self._try(delivery, turns) for delivery in due))
+            results = await asyncio.gather(
+                *(self._try(delivery, turns) for delivery in due), return_exceptions=True
+            )
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
 
     async def _try(self, delivery: DeliveryRecord, turns: asyncio.Semaphore) -> None:
         async with turns:
             try:
-                if delivery.channel == HANDLER:
+                if delivery.id in self._arrived:
+                    pass
+                elif delivery.channel == HANDLER:
                     await self._to_handler(delivery)
                 else:
                     await self._to_people(delivery)
@@ -103,7 +112,9 @@ class AlertDelivery:
             except ConductorError as error:
                 await self._failed(delivery, str(error))
             else:
+                self._arrived.add(delivery.id)
                 await self._alerts.delivered(delivery, self._clock.now())
+                self._arrived.discard(delivery.id)
 
     async def _to_handler(self, delivery: DeliveryRecord) -> None:
         alert = Alert(name=delivery.name, message=delivery.message, metadata=delivery.delivery_metadata)

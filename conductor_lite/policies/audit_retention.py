@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from conductor_lite.clock import Clock
 from conductor_lite.fleet.changes import AUDIT, Changes
+from conductor_lite.policies.trusted_time import TrustedTime
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.organizations import Organizations
 
@@ -33,7 +34,7 @@ class AuditRetention:
         self._organizations = organizations
         self._audit_log = audit_log
         self._changes = changes
-        self._clock = clock
+        self._time = TrustedTime(clock)
 
     async def round(self) -> None:
         """Do it once; see ``prune``."""
@@ -47,7 +48,7 @@ class AuditRetention:
         """
         deleted = 0
         for organization in await self._organizations.all():
-            before = self._clock.now() - timedelta(days=organization.audit_log_retention_days)
+            before = self._time.now() - timedelta(days=organization.audit_log_retention_days)
             while True:
                 batch = await self._audit_log.prune(organization.id, before, limit=BATCH_SIZE)
                 deleted += batch

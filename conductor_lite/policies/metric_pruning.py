@@ -1,13 +1,10 @@
 """Deletes points of metrics that are past their time, an hour's worth at once and in small batches."""
 
-import logging
-
 from conductor_lite.clock import Clock
+from conductor_lite.policies.trusted_time import TrustedTime
 from conductor_lite.store.metric_families import DAY, KEPT_SECS, MINUTE, QUARTER
 from conductor_lite.store.metric_points import MetricPoints
 from conductor_lite.store.metric_records import MetricSource
-
-logger = logging.getLogger("conductor_lite.policies")
 
 #: Seconds between two looks at what is past its time.
 PAUSE_SECS = 3_600.0
@@ -15,8 +12,6 @@ PAUSE_SECS = 3_600.0
 BATCH_SIZE = 1_000
 #: Batches in one round; what is left goes an hour later.
 MAX_BATCHES = 500
-#: A clock that jumps ahead by more than this many seconds is not believed for a day: what is deleted is gone.
-MAX_JUMP_SECS = 3_600.0
 
 
 class MetricPruning:
@@ -30,9 +25,7 @@ class MetricPruning:
     def __init__(self, points: MetricPoints, clock: Clock) -> None:
         self._points = points
         self._clock = clock
-        # Both clocks when they were looked at last, and until when on the monotonic one the other is doubted.
-        self._looked_at: tuple[float, float] | None = None
-        self._doubted_until = float("-inf")
+        self._time = TrustedTime(clock)
         # When to prune next, on the monotonic clock.
         self._due_at = clock.monotonic()
 
@@ -42,14 +35,10 @@ class MetricPruning:
         Raises:
             StoreError: the database refused; what was deleted before that stays deleted.
         """
-        now, wall = self._clock.monotonic(), self._clock.now().timestamp()
-        last = self._looked_at
-        if last is not None and wall - last[1] > now - last[0] + MAX_JUMP_SECS:
-            logger.warning("The clock jumped ahead: no metrics are deleted for a day, in case it goes back.")
-            self._doubted_until = now + DAY
-        self._looked_at = (now, wall)
-        if now < max(self._due_at, self._doubted_until):
+        now = self._clock.monotonic()
+        if now < self._due_at:
             return False
+        wall = self._time.now().timestamp()
         self._due_at = now + PAUSE_SECS
         batches = MAX_BATCHES
         for source in await self._points.sources():

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import random
+from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -22,6 +24,7 @@ from conductor_lite.errors import (
 from conductor_lite.fleet.changes import AUDIT, Changes, application_topic
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.fleet.views import HEALTHY
+from conductor_lite.policies.trusted_time import TrustedTime
 from conductor_lite.protocol import Retention, RetentionBody
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.audit import AuditLog
@@ -49,6 +52,8 @@ BREATHER = 20
 MAX_BACKOFF = 8
 #: Workflows deleted in one transaction of the application's database.
 BATCH_SIZE = 1_000
+#: Runs that the database did not take, kept until it does.
+MAX_UNNOTED = 1_000
 #: Seconds that an executor may take: it answers when all is done.
 ANSWER_SECS = 1_800.0
 _JITTER = 0.1
@@ -90,6 +95,7 @@ class RetentionPolicy:
         self._audit_log = audit_log
         self._changes = changes
         self._clock = clock
+        self._time = TrustedTime(clock)
         self._chance = chance or random.Random()  # noqa: S311 - nothing secret depends on it
         # When each application is due, by the monotonic clock.
         self._due: dict[str, float] = {}
@@ -97,6 +103,8 @@ class RetentionPolicy:
         self._failures: dict[str, int] = {}
         # Runs under way, by application.
         self._running: dict[str, asyncio.Task[RetentionRunRecord]] = {}
+        # Runs that were made and are not on record yet, the oldest first.
+        self._unnoted: deque[NewRetentionRun] = deque(maxlen=MAX_UNNOTED)
 
     async def round(self) -> None:
         """Run for each application whose time has come, one after the other.
@@ -105,6 +113,7 @@ class RetentionPolicy:
             StoreError: the database refused.
         """
         applications = await self._applications.all()
+        await self._note_late(applications)
         present = {application.id for application in applications}
         if any(application.id not in self._due for application in applications):
             latest = await self._runs.latest()
@@ -148,23 +157,27 @@ class RetentionPolicy:
     async def _carry_out(self, application: ApplicationRecord, executor_id: str) -> RetentionRunRecord:
         try:
             started_at, begun = self._clock.now(), self._clock.monotonic()
-            body = body_of(application, started_at)
+            body = body_of(application, self._time.now())
             status, error = await self._ask(application, executor_id, body)
             took_secs = self._clock.monotonic() - begun
             self._reschedule(application.id, took_secs, succeeded=status == SUCCEEDED)
-            return await self._runs.append(
-                NewRetentionRun(
-                    application_id=application.id,
-                    started_at=started_at,
-                    duration_ms=round(took_secs * 1_000),
-                    status=status,
-                    error=error,
-                    executor_id=executor_id,
-                    gc_cutoff_epoch_ms=body.gc_cutoff_epoch_ms,
-                    gc_rows_threshold=body.gc_rows_threshold,
-                    timeout_cutoff_epoch_ms=body.timeout_cutoff_epoch_ms,
-                )
+            run = NewRetentionRun(
+                application_id=application.id,
+                started_at=started_at,
+                duration_ms=round(took_secs * 1_000),
+                status=status,
+                error=error,
+                executor_id=executor_id,
+                gc_cutoff_epoch_ms=body.gc_cutoff_epoch_ms,
+                gc_rows_threshold=body.gc_rows_threshold,
+                timeout_cutoff_epoch_ms=body.timeout_cutoff_epoch_ms,
             )
+            try:
+                return await self._runs.append(run)
+            except StoreError:
+                # It was made all the same.
+                self._unnoted.append(run)
+                raise
         finally:
             self._running.pop(application.id, None)
             self._changes.publish(application_topic(application.id))
@@ -175,6 +188,17 @@ class RetentionPolicy:
         except (NoHealthyExecutorError, NotFoundError, ConflictError):
             # Tried again in a minute: it is due as soon as an executor is there.
             return
+        await self._audit(application, run)
+
+    async def _note_late(self, applications: Sequence[ApplicationRecord]) -> None:
+        by_id = {application.id: application for application in applications}
+        while self._unnoted:
+            application = by_id.get(self._unnoted[0].application_id)
+            if application is not None:
+                await self._audit(application, await self._runs.append(self._unnoted[0]))
+            self._unnoted.popleft()
+
+    async def _audit(self, application: ApplicationRecord, run: RetentionRunRecord) -> None:
         if run.error is not None:
             logger.warning("Retention of %s: %s", application.name, run.error)
         entry = NewAuditEntry(

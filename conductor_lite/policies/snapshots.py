@@ -20,6 +20,7 @@ from conductor_lite.errors import (
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.policies.snapshot_asking import Asking
 from conductor_lite.policies.snapshot_sync import Sync
+from conductor_lite.policies.trusted_time import TrustedTime
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.records import ApplicationRecord
 from conductor_lite.store.snapshots import BATCH_SIZE
@@ -83,6 +84,7 @@ class Snapshots:
         self._applications = applications
         self._store = store
         self._clock = clock
+        self._time = TrustedTime(clock)
         self._chance = chance or random.Random()  # noqa: S311 - nothing secret depends on it
         # By application id, since its executors were first seen.
         self._turns: dict[str, _Turn] = {}
@@ -202,7 +204,7 @@ class Snapshots:
                 return
 
     def _keep_from(self, application: ApplicationRecord) -> int:
-        oldest = self._clock.now() - timedelta(days=application.snapshot_keep_days)
+        oldest = self._time.now() - timedelta(days=application.snapshot_keep_days)
         return max(0, int(oldest.timestamp() * 1_000))
 
     def _wait_secs(self, application: ApplicationRecord, setbacks: int) -> float:

@@ -197,6 +197,21 @@ def test_application_that_is_away_is_cleared_when_it_returns(clearing: Callable[
     clearing(body)
 
 
+def test_a_calendar_that_jumps_ahead_makes_no_workflow_older(clearing: Callable[..., Any]) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        asked = await executor(scene)
+        await settings(scene, gc_time_threshold_ms=30 * DAY_MS, global_timeout_ms=DAY_MS)
+        await policy.round()
+        policy.clock.set_back(-400 * 86_400)
+        await policy.round(later_secs=600)
+        (told,) = bodies(asked)
+        now_ms = round(START.timestamp() * 1_000) + 600_000
+        assert told.gc_cutoff_epoch_ms == now_ms - 30 * DAY_MS
+        assert told.timeout_cutoff_epoch_ms == now_ms - DAY_MS
+
+    clearing(body)
+
+
 def test_runs_never_overlap_and_one_that_nobody_waits_for_is_noted(clearing: Callable[..., Any]) -> None:
     async def body(scene: Served, policy: Clearing) -> None:
         asked, done = await executor(scene), asyncio.Event()

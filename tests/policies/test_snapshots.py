@@ -338,6 +338,65 @@ def test_our_own_clock_moves_no_watermark(play: Play) -> None:
     play(body)
 
 
+def test_a_calendar_that_jumps_ahead_deletes_nothing_and_leaves_nothing_out(play: Play) -> None:
+    async def body(stage: Stage) -> None:
+        stage.history.add("a", T0)
+        await stage.turn()
+        for jump_days in (400, -400):
+            stage.clock.time += timedelta(days=jump_days)
+            stage.clock.pass_by(3_600)
+            await stage.policy._prune(stage.application, stage.sync)
+            stage.history.add(f"{jump_days}", T0 + 3_600_000 + jump_days)
+            await stage.turn()
+        assert (await stage.known()).keys() == {"a", "400", "-400"}
+        # One that stays there was right.
+        stage.clock.time += timedelta(days=400)
+        await stage.policy._prune(stage.application, stage.sync)
+        stage.clock.pass_by(86_400)
+        await stage.policy._prune(stage.application, stage.sync)
+        assert await stage.known() == {}
+
+    play(body)
+
+
+def test_a_simulated_month_is_kept_whole_for_as_long_as_promised(play: Play) -> None:
+    """Every eight hours some begin, and most have ended by the next; the application forgets after a week."""
+
+    async def body(stage: Stage) -> None:
+        every: dict[str, tuple[datetime, str]] = {}
+        running: list[str] = []
+        step = timedelta(hours=8)
+        for turn in range(33 * 3):
+            now = stage.clock.now()
+            at = int(now.timestamp() * 1_000)
+            for workflow_id in running[:-2]:
+                status = "ERROR" if workflow_id.endswith("3") else "SUCCESS"
+                stage.history.change(workflow_id, status=status, completed_at_epoch_ms=at - MINUTE)
+                every[workflow_id] = (every[workflow_id][0], status)
+            del running[:-2]
+            for number in range(20):
+                workflow_id = f"{turn}-{number}"
+                stage.history.add(workflow_id, at - 30 * MINUTE + number, "PENDING")
+                every[workflow_id] = (now - timedelta(minutes=30), "PENDING")
+                running.append(workflow_id)
+            for workflow_id, item in list(stage.history.workflows.items()):
+                if item.status != "PENDING" and (item.created_at_epoch_ms or 0) < at - 7 * DAY:
+                    del stage.history.workflows[workflow_id]
+            # By night it is away, and on the tenth day the conductor is as well.
+            if turn % 3:
+                await stage.turn()
+                await stage.policy._prune(stage.application, stage.sync)
+            if turn == 30:
+                await stage.restart()
+            stage.clock.pass_by(step.total_seconds())
+        kept_from = now - timedelta(days=stage.application.snapshot_keep_days)
+        expected = {id_: status for id_, (created, status) in every.items() if created >= kept_from}
+        assert await stage.known() == expected
+        assert len(expected) == 30 * 3 * 20
+
+    play(body)
+
+
 def test_a_full_disk_costs_a_turn_and_no_workflow(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     async def body(stage: Stage) -> None:
         stage.history.add("a", T0)

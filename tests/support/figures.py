@@ -71,6 +71,8 @@ class Workflow(NamedTuple):
     dequeued: float | None = None
     completed: float | None = None
     status: str = "SUCCESS"
+    #: The application whose it is, where several share a database.
+    owner: str | None = None
 
 
 class Step(NamedTuple):
@@ -80,6 +82,8 @@ class Step(NamedTuple):
     completed: float
     status: str = "SUCCESS"
     duration: float = 0.01
+    #: As of workflows.
+    owner: str | None = None
 
 
 class History:
@@ -118,6 +122,8 @@ class History:
     def _workflow_groups(self, body: Any) -> list[WorkflowAggregateRecord]:
         groups: dict[tuple[tuple[str, str | None], ...], list[Workflow]] = {}
         for workflow in self.workflows:
+            if not _belongs(workflow, body.application_name):
+                continue
             if body.status and workflow.status not in body.status:
                 continue
             if self.heeds_times and not (
@@ -143,7 +149,8 @@ class History:
     def _step_groups(self, body: Any) -> list[StepAggregateRecord]:
         groups: dict[tuple[str, str], list[Step]] = {}
         for step in self.steps:
-            if _within(step.completed, body.completed_after, body.completed_before):
+            is_ours = _belongs(step, body.application_name)
+            if is_ours and _within(step.completed, body.completed_after, body.completed_before):
                 groups.setdefault((step.name, step.status), []).append(step)
         return [
             StepAggregateRecord(
@@ -158,8 +165,15 @@ class History:
         begin, end = (
             datetime.fromisoformat(text).timestamp() for text in (request.start_time, request.end_time)
         )
-        names = [("workflow_count", w.name) for w in self.workflows if begin <= w.created < end]
-        names += [("step_count", s.name) for s in self.steps if begin <= s.completed < end]
+        ours = request.application_names
+        names = [
+            ("workflow_count", w.name)
+            for w in self.workflows
+            if begin <= w.created < end and _belongs(w, ours)
+        ]
+        names += [
+            ("step_count", s.name) for s in self.steps if begin <= s.completed < end and _belongs(s, ours)
+        ]
         return [
             MetricRecord(metric_type=kind, metric_name=name, value=names.count((kind, name)))
             for kind, name in sorted(set(names))
@@ -181,6 +195,7 @@ class History:
                 created_at_epoch_ms=_ms(w.created),
                 updated_at_epoch_ms=_ms(w.completed or w.dequeued or w.created),
                 dequeued_at_epoch_ms=None if w.dequeued is None else _ms(w.dequeued),
+                application_name=w.owner,
             )
             for number, w in enumerate(found[: body.limit])
         ]
@@ -280,6 +295,11 @@ class Collecting:
         )
         async with self.db.read() as connection:
             return {row.window_start: row.total for row in await connection.execute(query)}
+
+
+def _belongs(item: Workflow | Step, names: list[str] | None) -> bool:
+    """As SDKs do: what is nobody's belongs to everyone."""
+    return not names or item.owner is None or item.owner in names
 
 
 def _within(moment: float | None, after: str | None, before: str | None) -> bool:
