@@ -37,7 +37,8 @@
       const at = Date.parse(element.dateTime);
       const secs = (now - at) / 1000;
       let text = element.textContent;
-      if (element.dataset.tick === "left") text = secs < 0 ? `in ${coarse(-secs)}` : "now";
+      if (element.dataset.tick === "for") text = coarse(Math.max(0, secs));
+      else if (element.dataset.tick === "left") text = secs < 0 ? `in ${coarse(-secs)}` : "now";
       else if (Math.abs(secs) < 30 * 86400) text = ago(secs);
       if (element.textContent !== text) element.textContent = text;
       // The server cannot know the reader's zone; remember which moment the tooltip already speaks of.

@@ -22,6 +22,7 @@ from conductor_lite.console.schedules import SchedulesPage
 from conductor_lite.console.search import SearchPage
 from conductor_lite.console.site import Problem, Site
 from conductor_lite.console.workflow import WorkflowPage
+from conductor_lite.console.workflows import WorkflowsPage
 from conductor_lite.errors import ConductorError
 from conductor_lite.operations import Operations
 
@@ -29,6 +30,7 @@ _PAGES = (
     HomePage,
     ApplicationPage,
     WorkflowPage,
+    WorkflowsPage,
     SchedulesPage,
     KeysPage,
     AuditPage,

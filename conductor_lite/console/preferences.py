@@ -29,6 +29,8 @@ RANGES: dict[str, tuple[int, str]] = {
     "30d": (30 * 86_400, "30 days"),
 }
 DEFAULT_RANGE = "24h"
+#: What tables show besides: whatever its age.
+ANY_TIME = "all"
 
 _ZONE_PATTERN = re.compile(r"[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+){0,2}")
 
@@ -40,6 +42,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     zone_name: str = ""
     #: One of `RANGES`.
     range_name: str = DEFAULT_RANGE
+    #: The same for tables of workflows, which can show `ANY_TIME` and do when nothing was chosen.
+    table_range_name: str = ANY_TIME
 
     @property
     def zone(self) -> tzinfo:
@@ -63,13 +67,14 @@ def preferences(request: Request) -> Preferences:
     return Preferences(
         zone_name=zone_name if zone_of(zone_name) else "",
         range_name=range_name if range_name in RANGES else DEFAULT_RANGE,
+        table_range_name=range_name if range_name in RANGES else ANY_TIME,
     )
 
 
 def remember_range(request: Request, response: Response) -> None:
     """Make the range that was asked for the one that other pages begin with."""
     name = request.query_params.get(RANGE_FIELD, "")
-    if name in RANGES and request.cookies.get(RANGE_COOKIE) != name:
+    if (name in RANGES or name == ANY_TIME) and request.cookies.get(RANGE_COOKIE) != name:
         response.set_cookie(RANGE_COOKIE, name, max_age=_YEAR_SECS, path="/", samesite="lax")
 
 

@@ -1,0 +1,140 @@
+"""From a workflow's record to its row in the table, and which columns have anything to show. Pure."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from conductor_lite.protocol import WorkflowRecord
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The last millisecond that a datetime can tell.
+_LAST_MS = 253_402_300_799_999
+#: Attributes that a row shows, and how much of the text that they came as is read.
+_MAX_ATTRIBUTES = 50
+_MAX_ATTRIBUTES_CHARS = 20_000
+
+
+class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One row of the table."""
+
+    workflow_id: str
+    status: str
+    name: str
+    class_name: str | None
+    queue_name: str | None
+    application_version: str | None
+    executor_id: str | None
+    user: str | None
+    schedule_name: str | None
+    #: The application that it belongs to, where several share a database.
+    application_name: str | None
+    parent_workflow_id: str | None
+    forked_from: str | None
+    was_forked: bool
+    created_at: datetime | None
+    dequeued_at: datetime | None
+    completed_at: datetime | None
+    delay_until: datetime | None
+    #: How long it was on its queue; None when it never was on one, or still is.
+    waited_secs: float | None
+    #: How long it ran, from its start to its end; None while it has not ended.
+    ran_secs: float | None
+    attributes: dict[str, object]
+    #: How deep it stands in the tree, from 0.
+    depth: int = 0
+    #: Children that it has, as far as they were counted; None when nobody counted.
+    children: int | None = None
+    #: Whether some of them stand below it.
+    is_open: bool = False
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When it began to run, as far as is known."""
+        return self.dequeued_at or self.created_at
+
+
+def row_of(record: WorkflowRecord, depth: int = 0) -> WorkflowRow:
+    """Make a row."""
+    created_at, dequeued_at = moment_of(record.created_at_epoch_ms), moment_of(record.dequeued_at_epoch_ms)
+    completed_at = moment_of(record.completed_at_epoch_ms)
+    return WorkflowRow(
+        workflow_id=record.workflow_id,
+        status=record.status or "",
+        name=record.workflow_name or "",
+        class_name=record.workflow_class_name,
+        queue_name=record.queue_name,
+        application_version=record.application_version,
+        executor_id=record.executor_id,
+        user=record.authenticated_user,
+        schedule_name=record.schedule_name,
+        application_name=record.application_name,
+        parent_workflow_id=record.parent_workflow_id,
+        forked_from=record.forked_from,
+        was_forked=bool(record.was_forked_from),
+        created_at=created_at,
+        dequeued_at=dequeued_at,
+        completed_at=completed_at,
+        delay_until=moment_of(record.delay_until_epoch_ms) if record.status == "DELAYED" else None,
+        waited_secs=_secs(created_at, dequeued_at) if record.queue_name else None,
+        ran_secs=_secs(dequeued_at or created_at, completed_at),
+        attributes=_attributes(record.attributes),
+        depth=depth,
+    )
+
+
+def moment_of(epoch_ms: int | None) -> datetime | None:
+    """A time from an executor; None when there is none, or none that a calendar has."""
+    if epoch_ms is None or not 0 < epoch_ms <= _LAST_MS:
+        return None
+    return _EPOCH + timedelta(milliseconds=epoch_ms)
+
+
+def columns_of(rows: Iterable[WorkflowRow], application_name: str) -> frozenset[str]:
+    """The columns in which some row has something to show.
+
+    Args:
+        rows: those that are shown.
+        application_name: whose table it is; only other names are worth a column.
+    """
+    found: set[str] = set()
+    for row in rows:
+        if row.queue_name:
+            found.add("queue")
+        if row.waited_secs is not None or row.status == "ENQUEUED":
+            found.add("waited")
+        if row.application_version:
+            found.add("version")
+        if row.executor_id:
+            found.add("executor")
+        if row.user:
+            found.add("user")
+        if row.attributes:
+            found.add("attributes")
+        if row.schedule_name:
+            found.add("schedule")
+        if row.application_name and row.application_name != application_name:
+            found.add("application")
+    return frozenset(found)
+
+
+def _secs(start: datetime | None, end: datetime | None) -> float | None:
+    if start is None or end is None:
+        return None
+    # Clocks of two machines may differ by more than a short wait.
+    return max(0.0, (end - start).total_seconds())
+
+
+def _attributes(text: str | None) -> dict[str, object]:
+    """Read leniently: what is no JSON object is shown as one value without a name."""
+    if not text:
+        return {}
+    if len(text) > _MAX_ATTRIBUTES_CHARS:
+        return {"": f"{text[:100]}…"}
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return {"": text[:100]}
+    if not isinstance(value, dict):
+        return {"": value} if value is not None else {}
+    return dict(list(value.items())[:_MAX_ATTRIBUTES])
