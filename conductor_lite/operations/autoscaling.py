@@ -19,6 +19,7 @@ from conductor_lite.errors import (
     NotFoundError,
 )
 from conductor_lite.fleet.measuring import Ask
+from conductor_lite.fleet.metric_labels import OTHER
 from conductor_lite.fleet.recommendation import Observation, Recommendation
 from conductor_lite.fleet.recommender import why_unfit
 from conductor_lite.fleet.views import HEALTHY
@@ -327,14 +328,15 @@ class Autoscaling:
         by_version = {
             (label.family, label.first): value
             for label, value in points.items()
-            if label.second == policy.queue
+            # Of those that there is no room for, none is told from another.
+            if label.second == policy.queue and label.first != OTHER
         }
-        latest = {name for family, name in by_version if family == "latest_version"}
-        name = next(iter(latest), None) if version == LATEST else version
+        latest = next((name for family, name in by_version if family == "latest_version"), None)
+        name = latest if version == LATEST else version
         if name is None or ("desired_executors", name) not in by_version:
             return None
         return DesiredExecutors(
-            executors=max(round(by_version["desired_executors", name]), 1 if name in latest else 0),
+            executors=round(by_version["desired_executors", name]),
             application_version=name,
             observed_at_epoch_ms=at * 1_000,
             basis=REMEMBERED,
