@@ -133,6 +133,8 @@ def test_backlog_is_counted_by_version_and_what_has_none_is_the_latests(run: Run
         ] == [("v3", True, 11, 3), ("v1", False, 4, 1)]
         (asked,) = [request for request in executor.requests if isinstance(request, GetWorkflowAggregates)]
         assert asked.body.queue_name == ["orders"]
+        # Applications may share a database, and call their queues alike.
+        assert asked.body.application_name == [APPLICATION]
         assert set(asked.body.status or ()) == {"ENQUEUED", "PENDING"}
         assert (asked.body.group_by_application_version, asked.body.select_count) == (True, True)
 

@@ -252,6 +252,9 @@ def test_scalers_that_ask_at_the_same_time_share_one_answer(run: Any) -> None:
 def test_while_nobody_answers_what_was_known_last_holds(run: Any, restarted: bool) -> None:
     async def body(scene: Scaling) -> None:
         shop = await scene.scaled()
+        shop.versions.append("v0")
+        shop.depths = {"v0": 99}
+        await scene.minutes(1)
         shop.depths = {"v2": 11, "v1": 3}
         await scene.minutes(1)
         shop.is_here = False
@@ -264,7 +267,12 @@ def test_while_nobody_answers_what_was_known_last_holds(run: Any, restarted: boo
             assert found.basis == "remembered"
             assert found.observed_at_epoch_ms is not None
             # When it was counted, or the minute in which it was noted.
-            assert abs(found.observed_at_epoch_ms / 1_000 - T0 - 35) <= 35
+            assert abs(found.observed_at_epoch_ms / 1_000 - T0 - 95) <= 35
+        # What was wanted of an earlier minute is not wanted any more.
+        try:
+            assert (await scene.operations.desired_executors(LOCAL, "shop", "v0")).executors == 0
+        except NoHealthyExecutorError:
+            assert restarted
         # It may have been registered since.
         with pytest.raises(NoHealthyExecutorError):
             await scene.operations.desired_executors(LOCAL, "shop", "v3")
@@ -317,13 +325,16 @@ def test_another_queue_is_another_matter(run: Any) -> None:
         shop.is_here, shop.queue = True, QueueRecord(name="mails", worker_concurrency=1)
         shop.depths = {"v2": 4}
         assert (await scene.operations.desired_executors(LOCAL, "shop", "latest")).executors == 4
+        assert shop.questions == 2
         await scene.minutes(1)
         lines = await _lines(scene, 0, 120)
         assert lines["desired_executors", "v2", "orders"] == [10, 0]
         assert lines["desired_executors", "v2", "mails"] == [0, 4]
-        await scene.policies.set(record.id, POLICY, now=scene.clocks.now())
-        shop.depths = {"v2": 1}
-        assert (await scene.operations.desired_executors(LOCAL, "shop", "latest")).executors == 1
+        for policy, depth in ((POLICY, 1), (AutoscalingPolicy(queue="mails"), 3), (POLICY, 2)):
+            await scene.policies.set(record.id, policy, now=scene.clocks.now())
+            shop.depths = {"v2": depth}
+            found = await scene.operations.desired_executors(LOCAL, "shop", "latest")
+            assert (found.executors, found.basis) == (depth, "observed")
 
     run(body)
 
