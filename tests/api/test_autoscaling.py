@@ -1,12 +1,16 @@
 """Autoscaling and metrics over HTTP, with a scripted executor behind them."""
 
 import asyncio
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.documentation import blocks
 from support.executor import ScriptedExecutor
 from support.served import Served, served
+from support.tools import require
 
 from conductor_lite.config import Settings
 from conductor_lite.operations import autoscaling
@@ -233,5 +237,37 @@ def test_history_is_a_chart(tmp_path: Path) -> None:
         assert chart["series"] == []
         answer = await scene.http("GET", path, params={**period, "endTime": "2026-06-01T13:00:00Z"})
         assert answer.status_code == 422
+
+    _run(tmp_path, body)
+
+
+def _run_loop(folder: Path, url: str, key: str) -> str:
+    """Go through the page's loop once, with a stand-in for Docker; gives what that was told."""
+    require("curl")
+    (block,) = blocks("autoscaling.md", "sh")
+    tools = folder / "tools"
+    tools.mkdir(exist_ok=True)
+    # The second time, sleeping fails, and the loop ends.
+    (tools / "sleep").write_text(f'#!/bin/sh\n[ ! -e "{folder}/slept" ] && : > "{folder}/slept"\n')
+    (tools / "docker").write_text(f'#!/bin/sh\necho "$*" >> "{folder}/docker"\n')
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    script = re.sub(r"(?m)^url=http://[^/]*", f"url={url}", block)
+    environment = {"PATH": f"{tools}:/usr/bin:/bin", "CONDUCTOR_KEY": key, "no_proxy": "*"}
+    subprocess.run(["sh", "-u", "-c", script], env=environment, timeout=30)
+    return (folder / "docker").read_text()
+
+
+def test_the_loop_of_the_page_tells_docker_the_number(tmp_path: Path) -> None:
+    async def body(scene: Served) -> None:
+        await _scaled(scene)
+        key = await scene.key("application.read", apps=("shop",))
+        told = await asyncio.to_thread(_run_loop, tmp_path, scene.url, key)
+        assert told == "compose up --detach --no-recreate --scale worker=2 worker\n"
+        # Where nothing is told, nothing is done.
+        await scene.http("DELETE", f"{APP}/autoscaling-policy")
+        (tmp_path / "slept").unlink()
+        told_again = await asyncio.to_thread(_run_loop, tmp_path, scene.url, key)
+        assert told_again == told
 
     _run(tmp_path, body)

@@ -1,41 +1,35 @@
-"""A real queue with a backlog, scaled as docs/autoscaling.md says: by KEDA, by a shell loop, by commands."""
+"""A real queue with a backlog, scaled as docs/autoscaling.md says: by KEDA and by commands."""
 
 import json
-import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
+from support.documentation import blocks
 from support.keda import Trigger, TriggerError, trigger_of
 from support.orders import Orders
 from support.terminal import Terminal
-from support.tools import require
 from support.wait import wait_until
 
-PAGE = (Path(__file__).parents[2] / "docs" / "autoscaling.md").read_text()
+PAGE = "autoscaling.md"
 #: Workflows that wait, of which an executor takes two at a time.
 BACKLOG = 7
 
 
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-
-
 def _commands() -> list[list[str]]:
     """Every command of ours that the page has, in order."""
-    lines = "".join(_blocks("shell")).splitlines()
+    lines = "".join(blocks(PAGE, "shell")).splitlines()
     return [shlex.split(line)[1:] for line in lines if line.startswith("conductor-lite ")]
 
 
 def _allowed_hosts() -> list[str]:
-    (block,) = _blocks("toml")
+    (block,) = blocks(PAGE, "toml")
     hosts: list[str] = json.loads(block.partition("=")[2])
     return hosts
 
 
 def _keda() -> Trigger:
-    (block,) = _blocks("yaml")
+    (block,) = blocks(PAGE, "yaml")
     return trigger_of(block)
 
 
@@ -60,23 +54,6 @@ def test_what_the_page_configures_makes_replicas_of_the_number(
     assert _settled(_keda(), value, current) == replicas
 
 
-def _run_loop(folder: Path, url: str, key: str) -> str:
-    """Go through the page's loop once, with a stand-in for Docker; gives what that was told."""
-    require("curl")
-    (block,) = _blocks("sh")
-    tools = folder / "tools"
-    tools.mkdir()
-    # The second time, sleeping fails, and the loop ends.
-    (tools / "sleep").write_text(f'#!/bin/sh\n[ ! -e "{folder}/slept" ] && : > "{folder}/slept"\n')
-    (tools / "docker").write_text(f'#!/bin/sh\necho "$*" >> "{folder}/docker"\n')
-    for tool in tools.iterdir():
-        tool.chmod(0o755)
-    script = re.sub(r"(?m)^url=http://[^/]*", f"url={url}", block)
-    environment = {"PATH": f"{tools}:/usr/bin:/bin", "CONDUCTOR_KEY": key, "no_proxy": "*"}
-    subprocess.run(["sh", "-eu", "-c", script], env=environment, timeout=30, check=True)
-    return (folder / "docker").read_text()
-
-
 def test_a_backlog_is_scaled_as_the_page_says(tmp_path: Path) -> None:
     keda = _keda()
     with Orders(tmp_path, {"allowed_hosts": _allowed_hosts(), "executor_timeout_secs": 5}) as orders:
@@ -92,9 +69,6 @@ def test_a_backlog_is_scaled_as_the_page_says(tmp_path: Path) -> None:
 
         # Two at a time for each of four, for as long as they are held up; those that run count as well.
         wait_until(lambda: replicas(0) == 4, 20, "four replicas for a backlog of seven")
-        assert _run_loop(tmp_path, url, key).split() == [
-            *("compose", "up", "--detach", "--no-recreate", "--scale", "worker=4", "worker")
-        ]
         assert terminal.ok("autoscaling", "desired", "--app", "shop") == "4\n"
         recommended = json.loads(terminal.ok("autoscaling", "recommend", "--app", "shop", "-o", "json"))
         assert [(row["applicationVersion"], row["queueDepth"]) for row in recommended] == [("1.0.0", BACKLOG)]
