@@ -25,43 +25,28 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Every setting of one server. Names are the same in file, environment and on the command line."""
+    """Every setting of one server; `MEANINGS` says what each is for.
 
-    #: Address to listen on. Only loopback addresses are allowed as long as there is no login.
+    Names are the same in file, environment and on the command line.
+    """
+
     host: str = "127.0.0.1"
-    #: TCP port to listen on; 0 lets the system choose.
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8090
-    #: Folder that holds the database, its lock and the demo's files.
     data_dir: Path = Path("conductor-data")
-    #: Development: any API key is accepted, unknown applications register as they connect, 10 s timeout.
     dev: bool = False
-    #: What new applications start with: seconds from losing an executor to declaring it dead.
     executor_timeout_secs: Annotated[int, msgspec.Meta(ge=1, le=86_400)] | None = None
-    #: Seconds between the server's WebSocket pings to each executor.
     ping_interval_secs: Seconds = 20.0
-    #: Seconds to wait for a pong before the socket counts as lost.
     ping_timeout_secs: Seconds = 20.0
-    #: Seconds an executor has to answer the first executor_info after connecting.
     handshake_timeout_secs: Seconds = 10.0
-    #: Seconds a request to an executor may take before another executor is asked.
     request_timeout_secs: Seconds = 15.0
-    #: Seconds between the executor_info requests that measure an idle executor's round trip.
     probe_interval_secs: Seconds = 30.0
-    #: Largest WebSocket message an executor may send, in bytes.
     max_frame_bytes: Annotated[int, msgspec.Meta(ge=65_536, le=1_073_741_824)] = 64 * 1024 * 1024
-    #: Largest HTTP request body, in bytes.
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1_024, le=1_073_741_824)] = 64 * 1024 * 1024
-    #: Requests that may be under way at one executor; further ones wait.
     max_in_flight_requests: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 16
-    #: Requests to the HTTP API per second, in the long run, by one caller: an API key or an address.
     api_requests_per_second: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 100
-    #: Requests to the HTTP API that one caller may make at once after a rest.
     api_burst_requests: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 200
-    #: Requests to the HTTP API that one caller may have under way, fewer than an executor takes; others wait.
     api_concurrent_requests: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 8
-    #: Further Host headers to accept, such as a name that a local reverse proxy uses.
     allowed_hosts: tuple[str, ...] = ()
-    #: Least severe log lines to write.
     log_level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "info"
 
     @property
@@ -71,6 +56,39 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return self.executor_timeout_secs
         return 10 if self.dev else 60
 
+
+#: What each setting is for. Also shown to people, who see no setting that is missing here.
+MEANINGS: dict[str, str] = {
+    "host": "Address to listen on. Only loopback addresses are allowed as long as there is no login.",
+    "port": "TCP port to listen on; 0 lets the system choose.",
+    "data_dir": "Folder that holds the database, its lock and the demo's files.",
+    "dev": (
+        "Development: any API key is accepted, unknown applications register as they connect, 10 s timeout."
+    ),
+    "executor_timeout_secs": (
+        "What new applications start with: seconds from losing an executor to declaring it dead."
+    ),
+    "ping_interval_secs": "Seconds between the server's WebSocket pings to each executor.",
+    "ping_timeout_secs": "Seconds to wait for a pong before the socket counts as lost.",
+    "handshake_timeout_secs": "Seconds an executor has to answer the first executor_info after connecting.",
+    "request_timeout_secs": "Seconds a request to an executor may take before another executor is asked.",
+    "probe_interval_secs": (
+        "Seconds between the executor_info requests that measure an idle executor's round trip."
+    ),
+    "max_frame_bytes": "Largest WebSocket message an executor may send, in bytes.",
+    "max_body_bytes": "Largest HTTP request body, in bytes.",
+    "max_in_flight_requests": "Requests that may be under way at one executor; further ones wait.",
+    "api_requests_per_second": (
+        "Requests to the HTTP API per second, in the long run, by one caller: an API key or an address."
+    ),
+    "api_burst_requests": "Requests to the HTTP API that one caller may make at once after a rest.",
+    "api_concurrent_requests": (
+        "Requests to the HTTP API that one caller may have under way, fewer than an executor "
+        "takes; others wait."
+    ),
+    "allowed_hosts": "Further Host headers to accept, such as a name that a local reverse proxy uses.",
+    "log_level": "Least severe log lines to write.",
+}
 
 _ALLOWED = {
     "port": "a whole number from 0 to 65535",

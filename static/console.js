@@ -174,6 +174,11 @@
     if (event.target.getAttribute("method") !== "post" || event.defaultPrevented) return;
     if (event.target.dataset.sent) event.preventDefault();
     event.target.dataset.sent = "yes";
+    // What is downloaded leaves this page open.
+    if (event.target.matches("[data-download]")) {
+      toast("The download begins as soon as it is ready");
+      setTimeout(() => { delete event.target.dataset.sent; }, 4000);
+    }
   });
   window.addEventListener("pageshow", () => {
     for (const form of $$("form[data-sent]")) delete form.dataset.sent;
@@ -258,6 +263,11 @@
   $("#theme-switch").addEventListener("click", switchTheme);
   $("#help-open").addEventListener("click", () => $("#help").showModal());
   for (const box of $$(".toast")) fade(box);
+  // On a narrow screen the place one is at may stand past the edge.
+  for (const here of $$("nav [aria-current]")) {
+    const nav = here.closest("nav");
+    nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
+  }
   nameTheme();
   nameZone();
   recallChoices();

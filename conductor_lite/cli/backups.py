@@ -24,7 +24,7 @@ def backup(
     from conductor_lite.operations import backups
 
     settings = settings_of(config, data_dir=data_dir)
-    target = file or Path(f"conductor-backup-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.zip")
+    target = file or Path(backups.backup_name(datetime.now(UTC)))
     manifest = asyncio.run(backups.back_up_folder(settings.data_dir, target))
     size_kib = sum(item.size_bytes for item in manifest.files) / 1024
     typer.echo(f"{target} holds the database ({size_kib:,.0f} KiB, schema {manifest.schema_revision}).")

@@ -99,6 +99,18 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.1f}"
 
 
+def size(number_of_bytes: int) -> str:
+    """An amount of data: ``512 bytes``, ``3.4 KiB``, ``12 MiB``."""
+    if number_of_bytes < 1024:
+        return f"{number_of_bytes} bytes"
+    value, unit = number_of_bytes / 1024, "KiB"
+    for larger in ("MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
+
+
 def plural(number: int, noun: str, nouns: str | None = None) -> str:
     """A number with its noun: ``1 executor``, ``12 executors``."""
     return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"

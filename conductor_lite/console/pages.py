@@ -20,6 +20,7 @@ from conductor_lite.console.live import EventStreams
 from conductor_lite.console.preferences_page import PreferencesPage
 from conductor_lite.console.schedules import SchedulesPage
 from conductor_lite.console.search import SearchPage
+from conductor_lite.console.server_settings import SettingsPage
 from conductor_lite.console.site import Problem, Site
 from conductor_lite.console.workflow import WorkflowPage
 from conductor_lite.console.workflows import WorkflowsPage
@@ -34,6 +35,7 @@ _PAGES = (
     SchedulesPage,
     KeysPage,
     AuditPage,
+    SettingsPage,
     SearchPage,
     PreferencesPage,
 )

@@ -43,6 +43,7 @@ _FILTERS: tuple[Callable[..., object], ...] = (
     formatting.plural,
     formatting.relative,
     formatting.shorten,
+    formatting.size,
 )
 
 

@@ -15,6 +15,7 @@ from conductor_lite.config import Settings
 from conductor_lite.console.forms import Flash, Form, FormGuard, read_form
 from conductor_lite.console.rendering import Page, Renderer
 from conductor_lite.errors import (
+    BackupError,
     ConductorError,
     ConflictError,
     DispatchError,
@@ -46,6 +47,7 @@ _STATUSES: tuple[tuple[type[ConductorError], int, str], ...] = (
     (ConflictError, 409, "That contradicts what is there"),
     (DispatchError, 503, "No executor answered"),
     (StoreError, 503, "The database refused"),
+    (BackupError, 503, "No backup was made"),
 )
 
 

@@ -8,10 +8,12 @@ from conductor_lite.operations.alerts import Alerts
 from conductor_lite.operations.applications import Applications
 from conductor_lite.operations.audit import AuditLog
 from conductor_lite.operations.autoscaling import Autoscaling
+from conductor_lite.operations.backups import Backups
 from conductor_lite.operations.connecting import Connecting
 from conductor_lite.operations.context import Context
 from conductor_lite.operations.declared import Declared
 from conductor_lite.operations.executors import Executors
+from conductor_lite.operations.installation import Installations
 from conductor_lite.operations.keys import ApiKeys
 from conductor_lite.operations.metrics import Metrics
 from conductor_lite.operations.notification_targets import NotificationTargets
@@ -57,5 +59,7 @@ class Operations:
         self.search = Search(context)
         self.organization = Organization(context)
         self.roles = Roles(context)
+        self.installations = Installations(context)
+        self.backups = Backups(context)
         self.connecting = Connecting(context)
         self.changes = context.changes
