@@ -84,8 +84,7 @@
   document.addEventListener("console:toast", ({ detail }) =>
     toast(detail.text, detail.tone, detail.link, detail.link_text));
 
-  const copy = async (button) => {
-    const text = button.dataset.copy;
+  const copy = async (button, text = button.dataset.copy) => {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
@@ -102,6 +101,8 @@
     setTimeout(() => button.classList.remove("copied"), 1200);
     toast(text.length > 60 || text.includes("\n") ? "Copied" : `Copied ${text}`);
   };
+
+  document.addEventListener("console:copy", ({ detail }) => copy(detail.button, detail.text));
 
   // --- Theme -------------------------------------------------------------------------------------------------
 

@@ -89,6 +89,12 @@ def clip(text: str, length: int = 120) -> str:
     return text if len(text) <= length else text[: length - 1] + ELLIPSIS
 
 
+def one_line(text: str, length: int = 120) -> str:
+    """The beginning of a text, its lines joined."""
+    # Only what may be shown is looked at: a text can be a megabyte.
+    return clip(" ".join(text[: 4 * length].split()), length)
+
+
 def count(number: int) -> str:
     """A whole number with thousands set apart: ``12,345``."""
     return f"{number:,}"

@@ -23,6 +23,8 @@ from conductor_lite.console.search import SearchPage
 from conductor_lite.console.server_settings import SettingsPage
 from conductor_lite.console.site import Problem, Site
 from conductor_lite.console.workflow import WorkflowPage
+from conductor_lite.console.workflow_actions import WorkflowActionsPage
+from conductor_lite.console.workflow_payloads import PayloadPage
 from conductor_lite.console.workflows import WorkflowsPage
 from conductor_lite.errors import ConductorError
 from conductor_lite.operations import Operations
@@ -30,8 +32,10 @@ from conductor_lite.operations import Operations
 _PAGES = (
     HomePage,
     ApplicationPage,
-    WorkflowPage,
     WorkflowsPage,
+    WorkflowPage,
+    PayloadPage,
+    WorkflowActionsPage,
     SchedulesPage,
     KeysPage,
     AuditPage,

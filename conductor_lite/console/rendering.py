@@ -39,6 +39,7 @@ _FILTERS: tuple[Callable[..., object], ...] = (
     formatting.iso,
     formatting.milliseconds,
     formatting.moment,
+    formatting.one_line,
     formatting.plain,
     formatting.plural,
     formatting.relative,

@@ -6,10 +6,14 @@ from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.frame import frame
+from conductor_lite.console.payload_trees import payload_extras, small_tree
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
-from conductor_lite.console.urls import ELSEWHERE, workflow_url
+from conductor_lite.console.urls import workflow_url
+from conductor_lite.console.workflow_addresses import workflow_id
+from conductor_lite.console.workflow_deeds import deeds
 from conductor_lite.console.workflow_facts import WorkflowFacts, facts
+from conductor_lite.console.workflow_language import language_of
 from conductor_lite.console.workflow_subject import Subject, WorkflowView
 from conductor_lite.console.workflow_views import VIEWS, view_named
 from conductor_lite.errors import DispatchError, NotFoundError
@@ -23,6 +27,7 @@ LIVE_SECS = 2.0
 ENDED_SECS = 5.0
 
 _PRIVATE = "This application is in private mode: payloads are never fetched, so nothing is shown here."
+_AWAY = "No executor is connected; this can be done when one is."
 _OFFLINE = "Only an executor can tell. It shows here as soon as one is connected."
 
 
@@ -82,10 +87,11 @@ class WorkflowPage:
             application=application,
             workflow=record,
             served=served,
-            language=await self._language(actor, name),
+            language=await language_of(self._site.operations, actor, name, record.executor_id),
         )
         content, problem = await _content(subject, view)
         known = facts(record)
+        shown_frame = frame(application, actor, "workflows")
         return Page(
             template="workflow.html",
             title=f"{known.workflow_name or id_}",
@@ -104,11 +110,20 @@ class WorkflowPage:
                 problem=problem,
             ),
             extras={
-                "frame": frame(application, actor, "workflows"),
+                "frame": shown_frame,
                 "subject": subject,
                 "view": view,
                 "views": VIEWS,
+                "deeds": deeds(
+                    known,
+                    subject.url,
+                    shown_frame.inert_reason,
+                    "" if application.available else _AWAY,
+                    private_mode=subject.private_mode,
+                ),
                 "content": content,
+                "language": subject.language,
+                **payload_extras(subject.url, small_tree),
             },
         )
 
@@ -126,10 +141,6 @@ class WorkflowPage:
                 raise error from None
         return *found, ""
 
-    async def _language(self, actor: Actor, name: str) -> str | None:
-        executors = await self._site.operations.executors.list(actor, name)
-        return next((executor.language for executor in executors if executor.language), None)
-
     async def _missing(self, actor: Actor, application: Application, id_: str, detail: str) -> Page:
         applications = await self._site.operations.applications.list(actor)
         names = tuple(other.record.name for other in applications if other.record.id != application.record.id)
@@ -141,20 +152,6 @@ class WorkflowPage:
             extras={"frame": frame(application, actor, "workflows")},
             status=404,
         )
-
-
-def workflow_id(request: Request) -> str:
-    """The id that an address names, in its path or in its query.
-
-    Raises:
-        NotFoundError: it names none.
-    """
-    id_: str = request.path_params["id"]
-    if id_ == ELSEWHERE:
-        id_ = request.query_params.get("id", "")
-    if not id_:
-        raise NotFoundError("The address names no workflow.")
-    return id_
 
 
 async def _content(subject: Subject, view: WorkflowView) -> tuple[object, str]:

@@ -1,9 +1,10 @@
 """What is known of a workflow besides its payloads, in the words and types that pages show. Pure."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
+from conductor_lite.console.workflow_rows import moment_of
 from conductor_lite.protocol import WorkflowRecord
 
 #: Will not go on by themselves.
@@ -116,13 +117,3 @@ def facts(workflow: WorkflowRecord) -> WorkflowFacts:
         completed_at=moment_of(workflow.completed_at_epoch_ms),
         deadline=moment_of(workflow.deadline_epoch_ms),
     )
-
-
-def moment_of(epoch_ms: int | None) -> datetime | None:
-    """Milliseconds since 1970 as a time; None for none, for zero, and for what no calendar has."""
-    if not epoch_ms:
-        return None
-    try:
-        return datetime.fromtimestamp(epoch_ms / 1_000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None

@@ -7,7 +7,9 @@ import msgspec
 from starlette.requests import Request
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.console.urls import workflow_url
+from conductor_lite.console.site import Site
+from conductor_lite.console.urls import ELSEWHERE, workflow_url
+from conductor_lite.console.workflow_addresses import workflow_id
 from conductor_lite.operations import Operations
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.snapshots import Served
@@ -39,9 +41,46 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
         """Whether payloads are never fetched."""
         return self.application.record.private_mode
 
+    @property
+    def target(self) -> tuple[Actor, str, str]:
+        """Who asks, the application's name, and the id: what operations on one workflow begin with."""
+        return self.actor, self.application_name, self.workflow.workflow_id
+
+    @property
+    def path(self) -> str:
+        """Its page's address without the query."""
+        return self.url().partition("?")[0]
+
+    def filters(self, view_key: str) -> dict[str, str]:
+        """The query of one of its views, for what changes a part of it."""
+        is_elsewhere = self.path.endswith(f"/{ELSEWHERE}")
+        return {"id": self.workflow.workflow_id if is_elsewhere else "", "view": view_key}
+
     def url(self, *parts: str, **query: object) -> str:
         """The workflow's page, or one below it."""
         return workflow_url(self.application_name, self.workflow.workflow_id, *parts, **query)
+
+
+async def subject_of(site: Site, request: Request, actor: Actor) -> Subject:
+    """The workflow that an address names, fresh and without payloads, for whoever wants to change it.
+
+    Raises:
+        NotFoundError: no such application or workflow.
+        DispatchError: no executor answered.
+    """
+    name, id_ = request.path_params["name"], workflow_id(request)
+    application = await site.operations.applications.get(actor, name)
+    workflow = await site.operations.workflows.get(actor, name, id_, load_input=False, load_output=False)
+    return Subject(
+        operations=site.operations,
+        actor=actor,
+        request=request,
+        now=site.now(),
+        application=application,
+        workflow=workflow,
+        served=Served(source="executor"),
+        language=None,
+    )
 
 
 class WorkflowView(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,28 +1,51 @@
-"""The first view of a workflow's page: what is known of it, and its steps."""
+"""The first view of a workflow's page: its payloads, the workflows around it, and its steps."""
+
+import asyncio
 
 import msgspec
 
+from conductor_lite.console.payload_samples import Address, Sample, sample
+from conductor_lite.console.workflow_relatives import Family, family
+from conductor_lite.console.workflow_steps import StepsPage, steps_page
 from conductor_lite.console.workflow_subject import Subject, WorkflowView
-from conductor_lite.protocol import StepRecord
-
-STEPS_PER_PAGE = 100
+from conductor_lite.errors import DispatchError
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """What the view shows."""
 
-    steps: tuple[StepRecord, ...]
+    input: Sample | None
+    output: Sample | None
+    error: Sample | None
+    attributes: Sample | None
+    family: Family
+    #: None when nobody can tell.
+    steps: StepsPage | None
+    #: Why nobody can; empty when somebody can.
+    steps_problem: str
 
 
 async def _load(subject: Subject) -> Summary:
-    steps = await subject.operations.workflows.steps(
-        subject.actor,
-        subject.application_name,
-        subject.workflow.workflow_id,
-        limit=STEPS_PER_PAGE,
-        load_output=False,
+    (steps, problem), relatives = await asyncio.gather(_steps(subject), family(subject))
+    workflow = subject.workflow
+    return Summary(
+        input=sample(Address(of="input"), workflow.input),
+        output=sample(Address(of="output"), workflow.output),
+        error=sample(Address(of="error"), workflow.error),
+        attributes=sample(Address(of="attributes"), workflow.attributes),
+        family=relatives,
+        steps=steps,
+        steps_problem=problem,
     )
-    return Summary(steps=tuple(steps))
+
+
+async def _steps(subject: Subject) -> tuple[StepsPage | None, str]:
+    if subject.served.source == "snapshot":
+        return None, ""
+    try:
+        return await steps_page(subject), ""
+    except DispatchError as error:
+        return None, str(error)
 
 
 SUMMARY = WorkflowView(
@@ -30,5 +53,7 @@ SUMMARY = WorkflowView(
     label="Summary & steps",
     template="workflow_summary.html",
     load=_load,
+    scripts=("payloads.js",),
     wants_payloads=True,
+    works_offline=True,
 )

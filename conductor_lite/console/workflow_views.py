@@ -1,9 +1,10 @@
 """The views of a workflow's page, in the order of their row. A new one is added here, and only here."""
 
+from conductor_lite.console.workflow_messages import EVENTS, NOTIFICATIONS, STREAMS
 from conductor_lite.console.workflow_subject import WorkflowView
 from conductor_lite.console.workflow_summary import SUMMARY
 
-VIEWS: tuple[WorkflowView, ...] = (SUMMARY,)
+VIEWS: tuple[WorkflowView, ...] = (SUMMARY, EVENTS, NOTIFICATIONS, STREAMS)
 
 
 def view_named(key: str) -> WorkflowView:
