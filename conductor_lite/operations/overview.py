@@ -1,45 +1,33 @@
-"""The overview: what needs a person now, application by application."""
+"""The overview: what needs a person now, and how every application is doing. No executor is asked."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterable
 
 import msgspec
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.auth.permissions import APPLICATION_READ
-from conductor_lite.fleet.views import DEAD, DISCONNECTED, HEALTHY, ExecutorView, VersionView
+from conductor_lite.auth.permissions import APPLICATION_READ, METRIC_READ
+from conductor_lite.fleet.views import ExecutorView, VersionView
+from conductor_lite.operations.activity import Activities, Activity
 from conductor_lite.operations.applications import Application, Applications
+from conductor_lite.operations.attention import Attention, of_application, of_policies, worst_first
 from conductor_lite.operations.audit import AuditEntry
 from conductor_lite.operations.context import Context
+from conductor_lite.store.alert_records import AlertRecord
+
+__all__ = ["RECOVERY_OPERATION", "Activity", "ApplicationOverview", "Attention", "Overview", "Overviews"]
 
 RECOVERY_OPERATION = "executor.recovery"
 _RECENT_RECOVERIES = 20
-_RETRIES_BEFORE_ATTENTION = 3
-
-
-class Attention(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that needs a person."""
-
-    #: ``stranded_version``, ``unresponsive_executor``, ``application_unavailable``, ``recovery_failing`` or
-    #: ``unknown_executor``.
-    kind: str
-    application_name: str
-    #: One line: what is wrong.
-    title: str
-    #: One or two sentences: what it means and what to do.
-    advice: str
-    #: Since when, as far as is known.
-    since: datetime | None = None
-    #: The executor that it is about and its version, where one click can help.
-    executor_id: str | None = None
-    application_version: str | None = None
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the home page shows."""
 
+    #: The worst first.
     attention: tuple[Attention, ...]
     applications: tuple[Application, ...]
+    #: What happened lately, by application's name; empty for those who may not see it.
+    activity: dict[str, Activity] = {}
 
 
 class ApplicationOverview(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +39,8 @@ class ApplicationOverview(msgspec.Struct, frozen=True, kw_only=True):
     versions: tuple[VersionView, ...]
     #: Audit entries of its recoveries, newest first.
     recoveries: tuple[AuditEntry, ...]
+    #: What happened lately; None for those who may not see it.
+    activity: Activity | None = None
 
 
 class Overviews:
@@ -59,6 +49,7 @@ class Overviews:
     def __init__(self, context: Context, applications: Applications) -> None:
         self._context = context
         self._applications = applications
+        self._activities = Activities(context)
 
     async def home(self, actor: Actor) -> Overview:
         """Gather all applications within reach and what is wrong with them.
@@ -67,8 +58,24 @@ class Overviews:
             ForbiddenError: application.read is missing.
         """
         applications = await self._applications.list(actor)
-        attention = [item for application in applications for item in self._attention(application)]
-        return Overview(attention=tuple(attention), applications=tuple(applications))
+        activity = await self._activity(actor, applications)
+        alerts = await self._alerts()
+        items = [
+            item
+            for application in applications
+            for item in self._attention(application, activity, alerts.get(application.record.id, []))
+        ]
+        if actor.application_ids is None:
+            items += of_policies(self._context.report().policies)
+        return Overview(
+            attention=tuple(worst_first(items)),
+            applications=tuple(applications),
+            activity={
+                application.record.name: activity[application.record.id]
+                for application in applications
+                if application.record.id in activity
+            },
+        )
 
     async def application(self, actor: Actor, name: str) -> ApplicationOverview:
         """Gather one application, its executors, versions and latest recoveries.
@@ -89,68 +96,38 @@ class Overviews:
             limit=_RECENT_RECOVERIES,
             offset=0,
         )
+        activity = await self._activity(actor, [application])
+        alerts = (await self._alerts()).get(application.record.id, [])
         return ApplicationOverview(
             application=application,
-            attention=tuple(self._attention(application)),
+            attention=tuple(worst_first(self._attention(application, activity, alerts))),
             executors=tuple(self._context.fleet.executors(application.record.id)),
             versions=application.versions,
             recoveries=tuple(recoveries),
+            activity=activity.get(application.record.id),
         )
 
-    def _attention(self, application: Application) -> Iterator[Attention]:
-        name = application.record.name
-        executors = self._context.fleet.executors(application.record.id)
-        for version in application.versions:
-            if version.stranded_since is not None:
-                yield Attention(
-                    kind="stranded_version",
-                    application_name=name,
-                    title=f"Version {version.application_version} is stranded",
-                    advice=(
-                        f"{version.dead} dead executor(s) left workflows of version "
-                        f"{version.application_version}, and nothing that runs it is connected. Start one "
-                        "process of that version: its workflows are recovered the moment it connects."
-                    ),
-                    since=version.stranded_since,
-                )
-        for unknown in self._context.fleet.unknown.of(application.record.id):
-            yield Attention(
-                kind="unknown_executor",
-                application_name=name,
-                title=f"{unknown.pending_count} workflow(s) wait for an executor that nobody knows",
-                advice=(
-                    f"Executor {unknown.executor_id} of version {unknown.application_version} is not on "
-                    "record here: it died while this server was away, or runs without an API key. If no such "
-                    "process runs any more, recover its workflows."
-                ),
-                since=unknown.first_seen_at,
-                executor_id=unknown.executor_id,
-                application_version=unknown.application_version,
-            )
-        missing = [executor for executor in executors if executor.status in (DISCONNECTED, DEAD)]
-        if missing and not application.available:
-            yield Attention(
-                kind="application_unavailable",
-                application_name=name,
-                title="No executor is connected",
-                advice="Its workflows stand still, and what is left cannot be recovered, until one returns.",
-                since=max(executor.updated_at for executor in missing),
-            )
-        for executor in executors:
-            if executor.status == HEALTHY and not executor.responsive:
-                yield Attention(
-                    kind="unresponsive_executor",
-                    application_name=name,
-                    title=f"Executor {executor.executor_id} does not answer",
-                    advice="It is connected but answers no requests: look at its process and its database.",
-                    since=executor.last_seen_at,
-                )
-            recovery = executor.recovery
-            if recovery is not None and recovery.attempts >= _RETRIES_BEFORE_ATTENTION:
-                yield Attention(
-                    kind="recovery_failing",
-                    application_name=name,
-                    title=f"Recovery of {executor.executor_id} has not succeeded yet",
-                    advice=recovery.error or "Its workflows are still pending after several recoveries.",
-                    since=recovery.dead_since,
-                )
+    async def _activity(self, actor: Actor, applications: Iterable[Application]) -> dict[str, Activity]:
+        if METRIC_READ not in actor.permissions:
+            return {}
+        return await self._activities.of(application.record.id for application in applications)
+
+    async def _alerts(self) -> dict[str, list[AlertRecord]]:
+        """The firings that are not over, by application."""
+        firing: dict[str, list[AlertRecord]] = {}
+        for alert in (await self._context.alerts.open_rules()).values():
+            firing.setdefault(alert.application_id, []).append(alert)
+        return firing
+
+    def _attention(
+        self, application: Application, activity: dict[str, Activity], alerts: list[AlertRecord]
+    ) -> Iterable[Attention]:
+        id_ = application.record.id
+        return of_application(
+            application,
+            self._context.fleet.executors(id_),
+            self._context.fleet.unknown.of(id_),
+            activity.get(id_),
+            alerts,
+            self._context.now(),
+        )

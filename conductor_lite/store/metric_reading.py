@@ -1,9 +1,10 @@
 """Metrics as charts and sums read them: long windows where they serve, shorter ones elsewhere."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.database import Database
 from conductor_lite.store.metric_families import (
@@ -98,13 +99,12 @@ class MetricReading:
             Where the minute begins and its values; None when there is none that late.
         """
         points, cover = metric_points.c, coverage(group)
-        is_cover = (_series.family == cover.family) & (_series.first_label == cover.first)
         of_source = (_series.source == source.number) & (points.resolution_secs == MINUTE)
         joined = metric_series.join(metric_points, points.series == _series.id)
         last = (
             select(func.max(points.window_start))
             .select_from(joined)
-            .where(of_source, is_cover, points.window_start >= since)
+            .where(of_source, _is(cover), points.window_start >= since)
         )
         async with self._db.read() as connection:
             at = (await connection.execute(last)).scalar_one_or_none()
@@ -134,6 +134,57 @@ class MetricReading:
                 totals[label] = totals.get(label, 0.0) + total
         return totals
 
+    async def recent_steps(
+        self, families: Collection[str], cover: Group, begin: int, end: int, step_secs: int
+    ) -> dict[str, dict[str, dict[int, float]]]:
+        """Sums of every application over all labels, in steps.
+
+        Args:
+            families: which ones; they are added up.
+            cover: the group of which is told for how many seconds it was known, as the family `COVERAGE`.
+            begin: in seconds since 1970, a multiple of ``step_secs``.
+            end: likewise, not included.
+            step_secs: length of a step, a multiple of a quarter of an hour.
+
+        Returns:
+            By application, family and step.
+        """
+        wanted = _series.family.in_(sorted(families)) | _is(coverage(cover))
+        step = (metric_points.c.window_start - metric_points.c.window_start % step_secs).label("step")
+        found: dict[str, dict[str, dict[int, float]]] = {}
+        async with self._db.read() as connection:
+            owners = await _owners(connection)
+            for stretch in _recent(wanted, begin, end, [_series.family, step]):
+                query = stretch.add_columns(func.sum(metric_points.c.value))
+                for source, family, at, total in await connection.execute(query):
+                    steps = found.setdefault(owners[source], {}).setdefault(family, {})
+                    steps[at] = steps.get(at, 0.0) + total
+        return found
+
+    async def recent_totals(
+        self, families: Collection[str], begin: int, since: int, end: int
+    ) -> dict[str, dict[Label, tuple[float, float]]]:
+        """Sums of every application by label: of a whole stretch, and of the last part of it.
+
+        Args:
+            families: which ones; they are added up.
+            begin: in seconds since 1970, a multiple of a quarter of an hour.
+            since: where the last part begins, likewise.
+            end: likewise, not included.
+        """
+        labels = [_series.family, _series.first_label, _series.second_label]
+        lately = case((metric_points.c.window_start >= since, metric_points.c.value), else_=0.0)
+        found: dict[str, dict[Label, tuple[float, float]]] = {}
+        async with self._db.read() as connection:
+            owners = await _owners(connection)
+            for stretch in _recent(_series.family.in_(sorted(families)), begin, end, labels):
+                query = stretch.add_columns(func.sum(metric_points.c.value), func.sum(lately))
+                for source, family, first, second, total, late in await connection.execute(query):
+                    totals, label = found.setdefault(owners[source], {}), Label(family, first, second)
+                    before = totals.get(label, (0.0, 0.0))
+                    totals[label] = (before[0] + total, before[1] + late)
+        return found
+
     async def _read(
         self, source: int, families: Collection[str], stretch: _Stretch, step_secs: int
     ) -> list[tuple[Label, int, float, float]]:
@@ -160,6 +211,46 @@ def _wanted(source: int, families: Collection[str]) -> ColumnElement[bool]:
     covers = {FAMILIES[name].group.value for name in families if name in FAMILIES}
     is_cover = (_series.family == COVERAGE) & _series.first_label.in_(sorted(covers))
     return (_series.source == source) & (_series.family.in_(sorted(families)) | is_cover)
+
+
+def _is(label: Label) -> ColumnElement[bool]:
+    return (_series.family == label.family) & (_series.first_label == label.first)
+
+
+async def _owners(connection: AsyncConnection) -> dict[int, str]:
+    """Applications by their source."""
+    sources = metric_sources.c
+    query = select(sources.number, sources.application_id).where(sources.application_id.is_not(None))
+    return {row.number: row.application_id for row in await connection.execute(query)}
+
+
+def _recent(
+    wanted: ColumnElement[bool], begin: int, end: int, columns: Sequence[ColumnElement[Any]]
+) -> Iterator[Select[Any]]:
+    """Queries of every application's points: in quarters of an hour up to where those are rolled up.
+
+    Two, for one with an ``or`` in it would have the database look through every point of each series.
+    """
+    points, rolled_until = metric_points.c, metric_sources.c.rolled_until_quarter
+    joined = metric_sources.join(metric_series, _series.source == metric_sources.c.number).join(
+        metric_points, points.series == _series.id
+    )
+    living = select(metric_sources.c.number).where(metric_sources.c.application_id.is_not(None))
+    query = (
+        select(_series.source, *columns)
+        .select_from(joined)
+        # Said like this, databases begin with the series and not with the many points.
+        .where(_series.source.in_(living), wanted)
+        .group_by(_series.source, *columns)
+    )
+    yield query.where(
+        points.resolution_secs == QUARTER, points.window_start >= begin, points.window_start < rolled_until
+    )
+    yield query.where(
+        points.resolution_secs == MINUTE,
+        points.window_start >= case((rolled_until > begin, rolled_until), else_=begin),
+        points.window_start < end,
+    )
 
 
 def _stepped(wanted: ColumnElement[bool], stretch: _Stretch, step_secs: int) -> Select[Any]:

@@ -1,0 +1,202 @@
+"""What happened lately, of every application at once and from what is on record: no executor is asked.
+
+Read once a minute at most, whoever looks: nothing new is on record sooner.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from conductor_lite.operations.context import Context
+from conductor_lite.store.metric_families import QUARTER, Group, Label, floor
+
+#: Quarters of an hour that are told of, the present one included.
+STEPS = 24
+#: Whole quarters of an hour before the present one that count as the last hour.
+_HOUR_STEPS = 4
+#: Seconds for which what was read serves.
+KEPT_SECS = 30.0
+#: Seconds for which it serves those who come while it is being read anew.
+STALE_SECS = 150.0
+
+_COUNTED = ("workflow_started", "workflow_succeeded", "workflow_failed")
+_JUDGED = ("workflow_succeeded", "workflow_failed", "workflow_dequeued")
+
+
+class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
+    """How workflows of one name have ended."""
+
+    workflow_name: str
+    #: Within the last hour: since a quarter of an hour began, at least an hour ago.
+    succeeded: int
+    failed: int
+    #: Since the quarter of an hour before this one began.
+    succeeded_lately: int
+    failed_lately: int
+
+
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits in one queue."""
+
+    queue_name: str
+    waiting: int
+    #: When the one was created that waits longest; None where that is not known.
+    oldest_at: datetime | None
+    #: How many left it since the quarter of an hour before this one began; None where that is not known.
+    dequeued_lately: int | None
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in one application."""
+
+    #: When the first quarter of an hour begins.
+    start: datetime
+    #: From when on `Outcomes` counts as the last hour.
+    hour: datetime
+    #: One for each quarter of an hour; None where it is not known.
+    started: tuple[float | None, ...] = ()
+    succeeded: tuple[float | None, ...] = ()
+    failed: tuple[float | None, ...] = ()
+    #: Workflows that ended lately, by name.
+    outcomes: tuple[Outcomes, ...] = ()
+    #: Queues in which anything waits, by name; None where nobody has told of late.
+    backlogs: tuple[Backlog, ...] | None = None
+
+    @property
+    def waiting(self) -> int | None:
+        """How many workflows wait in all its queues; None where that is not known."""
+        return None if self.backlogs is None else sum(backlog.waiting for backlog in self.backlogs)
+
+
+class _Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was on record at one time."""
+
+    at: float
+    begin: int
+    since: int
+    steps: Mapping[str, Mapping[str, Mapping[int, float]]]
+    totals: Mapping[str, Mapping[Label, tuple[float, float]]]
+
+
+class Activities:
+    """Tells what happened lately.
+
+    Args:
+        context: what operations share.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        # What was read last, and the reading under way.
+        self._last: _Reading | None = None
+        self._reading: asyncio.Task[_Reading] | None = None
+
+    async def of(self, application_ids: Iterable[str]) -> dict[str, Activity]:
+        """Tell of applications, whose ids the actor was shown.
+
+        Raises:
+            StoreError: the metrics cannot be read.
+        """
+        reading = await self._current()
+        return {id_: self._activity(id_, reading) for id_ in application_ids}
+
+    async def _current(self) -> _Reading:
+        now = self._context.now().timestamp()
+        last = self._last
+        age_secs = now - last.at if last is not None else STALE_SECS
+        # The clock may have been set back.
+        if last is not None and 0 <= age_secs < KEPT_SECS:
+            return last
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read(now))
+            # Where nobody waits for it, the next one to come hears of its failure.
+            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+        if last is not None and 0 <= age_secs < STALE_SECS:
+            return last
+        # Others wait for it as well.
+        return await asyncio.shield(self._reading)
+
+    async def _read(self, now: float) -> _Reading:
+        quarter = floor(int(now), QUARTER)
+        begin, since = quarter - (STEPS - 1) * QUARTER, quarter - QUARTER
+        end = quarter + QUARTER
+        metrics = self._context.metric_reading
+        reading = _Reading(
+            at=now,
+            begin=begin,
+            since=since,
+            steps=await metrics.recent_steps(_COUNTED, Group.FINISHED, begin, end, QUARTER),
+            totals=await metrics.recent_totals(_JUDGED, quarter - _HOUR_STEPS * QUARTER, since, end),
+        )
+        self._last = reading
+        return reading
+
+    def _activity(self, application_id: str, reading: _Reading) -> Activity:
+        steps = reading.steps.get(application_id, {})
+        totals = reading.totals.get(application_id, {})
+        known = steps.get("coverage", {})
+        times = range(reading.begin, reading.begin + STEPS * QUARTER, QUARTER)
+
+        def line(family: str) -> tuple[float | None, ...]:
+            values = steps.get(family, {})
+            return tuple(values.get(at, 0.0) if known.get(at) else None for at in times)
+
+        started, succeeded, failed = map(line, _COUNTED)
+        return Activity(
+            start=datetime.fromtimestamp(reading.begin, UTC),
+            hour=datetime.fromtimestamp(reading.since - (_HOUR_STEPS - 1) * QUARTER, UTC),
+            started=started,
+            succeeded=succeeded,
+            failed=failed,
+            outcomes=tuple(_outcomes(totals)),
+            backlogs=self._backlogs(application_id, totals, bool(known.get(reading.since))),
+        )
+
+    def _backlogs(
+        self, application_id: str, totals: Mapping[Label, tuple[float, float]], knows_lately: bool
+    ) -> tuple[Backlog, ...] | None:
+        """What waited when that was last told, within the last minutes; kept in memory."""
+        told = self._context.measurer.last_open(application_id)
+        if told is None:
+            return None
+        waiting: dict[str, float] = {}
+        ages: dict[str, float] = {}
+        dequeued: dict[str, float] = {}
+        for label, value in told.points.items():
+            if label.family == "workflow_enqueued":
+                waiting[label.second] = waiting.get(label.second, 0.0) + value
+            elif label.family == "workflow_enqueued_age_secs":
+                ages[label.second] = max(ages.get(label.second, 0.0), value)
+        for label, (_, lately) in totals.items():
+            if label.family == "workflow_dequeued":
+                dequeued[label.second] = dequeued.get(label.second, 0.0) + lately
+        return tuple(
+            Backlog(
+                queue_name=name,
+                waiting=round(count),
+                oldest_at=told.at - timedelta(seconds=ages[name]) if name in ages else None,
+                dequeued_lately=round(dequeued.get(name, 0.0)) if knows_lately else None,
+            )
+            for name, count in sorted(waiting.items())
+            if count
+        )
+
+
+def _outcomes(totals: Mapping[Label, tuple[float, float]]) -> Iterable[Outcomes]:
+    sums: dict[str, dict[str, list[float]]] = {}
+    for label, values in totals.items():
+        if label.family in ("workflow_succeeded", "workflow_failed"):
+            found = sums.setdefault(label.first, {}).setdefault(label.family, [0.0, 0.0])
+            found[:] = [before + value for before, value in zip(found, values, strict=True)]
+    for name, families in sorted(sums.items()):
+        succeeded, succeeded_lately = families.get("workflow_succeeded", (0.0, 0.0))
+        failed, failed_lately = families.get("workflow_failed", (0.0, 0.0))
+        yield Outcomes(
+            workflow_name=name,
+            succeeded=round(succeeded),
+            failed=round(failed),
+            succeeded_lately=round(succeeded_lately),
+            failed_lately=round(failed_lately),
+        )
