@@ -84,6 +84,10 @@ class InvalidError(ConductorError):
         self.errors = errors
 
 
+class StoppedError(ConductorError):
+    """Somebody stopped what was under way; what was done before stays done."""
+
+
 class UnreachableError(ConductorError):
     """A server did not answer: no connection, a connection that broke, or no answer in time."""
 

@@ -9,6 +9,7 @@ from conductor_lite.operations.applications import Applications
 from conductor_lite.operations.audit import AuditLog
 from conductor_lite.operations.autoscaling import Autoscaling
 from conductor_lite.operations.backups import Backups
+from conductor_lite.operations.bulk import BulkJobs
 from conductor_lite.operations.connecting import Connecting
 from conductor_lite.operations.context import Context
 from conductor_lite.operations.declared import Declared
@@ -43,6 +44,7 @@ class Operations:
         self.workflows = Workflows(context)
         self.snapshots = Snapshots(context, self.workflows)
         self.workflow_actions = WorkflowActions(context)
+        self.bulk_jobs = BulkJobs(context, self.workflows, self.workflow_actions)
         self.queues = Queues(context)
         self.schedules = Schedules(context)
         self.versions = Versions(context)

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -37,6 +37,8 @@ from conductor_lite.protocol.replies import SuccessReply
 from conductor_lite.store.records import ApplicationRecord
 
 S = TypeVar("S", bound=SuccessReply)
+#: Told after each message how many more workflows it was about; what it raises ends the call there.
+Progress: TypeAlias = Callable[[int], None]
 
 #: Workflows per message: an executor that works through one holds up what comes behind it.
 CHUNK_SIZE = 200
@@ -156,6 +158,7 @@ class WorkflowActions:
         workflow_ids: Sequence[str],
         *,
         cancel_children: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         """Cancel many workflows; ids that do not exist are passed over.
 
@@ -172,6 +175,7 @@ class WorkflowActions:
             "workflow.bulk_cancel",
             workflow_ids,
             lambda ids: Cancel(workflow_ids=ids, cancel_children=cancel_children),
+            progress=progress,
         )
 
     async def bulk_resume(
@@ -181,6 +185,7 @@ class WorkflowActions:
         workflow_ids: Sequence[str],
         *,
         queue_name: str | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Let many workflows go on, on an executor of the latest version. Raises as ``bulk_cancel`` does."""
         await self._bulk(
@@ -190,6 +195,7 @@ class WorkflowActions:
             workflow_ids,
             lambda ids: Resume(workflow_ids=ids, queue_name=queue_name),
             on_latest_version=True,
+            progress=progress,
         )
 
     async def bulk_delete(
@@ -199,6 +205,7 @@ class WorkflowActions:
         workflow_ids: Sequence[str],
         *,
         delete_children: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         """Delete many workflows. Raises as ``bulk_cancel`` does."""
         await self._bulk(
@@ -207,10 +214,16 @@ class WorkflowActions:
             "workflow.bulk_delete",
             workflow_ids,
             lambda ids: Delete(workflow_ids=ids, delete_children=delete_children),
+            progress=progress,
         )
 
     async def fork_from_failure(
-        self, actor: Actor, application_name: str, body: ForkFromFailureBody
+        self,
+        actor: Actor,
+        application_name: str,
+        body: ForkFromFailureBody,
+        *,
+        progress: Progress | None = None,
     ) -> list[str]:
         """Run failed workflows again from where they failed; returns the forks' ids in the order given.
 
@@ -232,6 +245,8 @@ class WorkflowActions:
                 request = ForkFromFailure(body=msgspec.structs.replace(body, workflow_ids=chunk))
                 forks += (await context.ask(application, request)).forked_workflow_ids or []
                 details["done"] = len(forks)
+                if progress:
+                    progress(len(chunk))
             return forks
 
     async def _require_all(self, application: ApplicationRecord, ids: list[str]) -> None:
@@ -259,6 +274,7 @@ class WorkflowActions:
         request_for: Callable[[list[str]], Request[S]],
         *,
         on_latest_version: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         context = self._context
         async with context.audited(actor, operation, "application", application_name) as details:
@@ -270,6 +286,8 @@ class WorkflowActions:
             for index, chunk in enumerate(_chunks(ids)):
                 await self._succeed(application, request_for(chunk), application_version=version)
                 details["done"] = index * CHUNK_SIZE + len(chunk)
+                if progress:
+                    progress(len(chunk))
 
     @asynccontextmanager
     async def _acting(
