@@ -1,10 +1,10 @@
 """Retention over HTTP: thin handlers and their rows of the table."""
 
-import msgspec
-
 from conductor_lite.api.fields import ApplicationPath, epoch_timestamp, timestamp
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
 from conductor_lite.api.schemas.retention import RetentionPreview, RetentionQuery, RetentionRun
+from conductor_lite.api.schemas.workflow_search import SourceQuery
+from conductor_lite.api.served import SERVED_HEADERS, tell_source
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.operations.retention import RetentionRunRecord
 
@@ -34,9 +34,10 @@ async def _run(call: Call[ApplicationPath, Nothing, Nothing]) -> RetentionRun:
     return _translate(await call.operations.retention.run(call.actor, call.path.app_name))
 
 
-async def _preview(call: Call[ApplicationPath, Nothing, Nothing]) -> RetentionPreview:
-    preview = await call.operations.retention.preview(call.actor, call.path.app_name)
-    return RetentionPreview(**msgspec.structs.asdict(preview))
+async def _preview(call: Call[ApplicationPath, SourceQuery, Nothing]) -> RetentionPreview:
+    preview = await call.operations.retention.preview(call.actor, call.path.app_name, call.query.source)
+    tell_source(call, preview.served)
+    return RetentionPreview(**{name: getattr(preview, name) for name in RetentionPreview.__struct_fields__})
 
 
 _RETENTION = "/v2/orgs/{orgName}/apps/{appName}/retention"
@@ -77,9 +78,10 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Retention",
         permission=APPLICATION_READ,
         path_parameters=ApplicationPath,
-        query_parameters=Nothing,
+        query_parameters=SourceQuery,
         body=Nothing,
         result=RetentionPreview,
+        response_headers=SERVED_HEADERS,
         handler=_preview,
     ),
 )

@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 
 import msgspec
 
 from conductor_lite.api import translation
-from conductor_lite.api.fields import ApplicationPath, WorkflowPath, epoch_timestamp, timestamp
+from conductor_lite.api.fields import ApplicationPath, WorkflowPath, epoch_timestamp
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
 from conductor_lite.api.schemas.workflow_search import (
     SourceQuery,
@@ -28,8 +27,8 @@ from conductor_lite.api.schemas.workflows import (
     StreamEntry,
     Workflow,
 )
+from conductor_lite.api.served import SERVED_HEADERS, tell_source
 from conductor_lite.auth.permissions import APPLICATION_READ
-from conductor_lite.operations.snapshots import Served
 from conductor_lite.protocol import WorkflowFilters
 
 UNSET = msgspec.UNSET
@@ -37,19 +36,9 @@ UNSET = msgspec.UNSET
 #: Workflows translated in one turn of the event loop: a millisecond's work.
 _PART_SIZE = 125
 
-_SERVED = {
-    "Served-From": "`executor` or `snapshot`.",
-    "Snapshot-At": "When the snapshots that were read were last up to date.",
-}
 _APP = "/v2/orgs/{orgName}/apps/{appName}"
 _WORKFLOWS = f"{_APP}/workflows"
 _WORKFLOW = f"{_WORKFLOWS}/{{workflowId}}"
-
-
-def _tell_source(call: Call[Any, Any, Any], served: Served) -> None:
-    call.headers["Served-From"] = served.source
-    if served.snapshot_at is not None:
-        call.headers["Snapshot-At"] = timestamp(served.snapshot_at)
 
 
 async def _pages(
@@ -60,7 +49,7 @@ async def _pages(
     listing = await call.operations.snapshots.search(
         call.actor, call.path.app_name, filters, call.query.source
     )
-    _tell_source(call, listing.served)
+    tell_source(call, listing.served)
     async with aclosing(listing.pages) as pages:
         async for page in pages:
             # In parts, between which the loop turns to others; a page without any is one too.
@@ -93,7 +82,7 @@ async def _get(call: Call[WorkflowPath, SourceQuery, Nothing]) -> Workflow:
     record, served = await call.operations.snapshots.get(
         call.actor, path.app_name, path.workflow_id, call.query.source
     )
-    _tell_source(call, served)
+    tell_source(call, served)
     return translation.workflow(record)
 
 
@@ -168,7 +157,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         path_parameters=ApplicationPath,
         query_parameters=WorkflowListQuery,
         body=Nothing,
-        response_headers=_SERVED,
+        response_headers=SERVED_HEADERS,
         result=list[Workflow],
         paged_handler=_list,
     ),
@@ -182,7 +171,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         path_parameters=ApplicationPath,
         query_parameters=SourceQuery,
         body=WorkflowSearchBody,
-        response_headers=_SERVED,
+        response_headers=SERVED_HEADERS,
         result=list[Workflow],
         paged_handler=_search,
     ),
@@ -222,7 +211,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         path_parameters=WorkflowPath,
         query_parameters=SourceQuery,
         body=Nothing,
-        response_headers=_SERVED,
+        response_headers=SERVED_HEADERS,
         result=Workflow,
         handler=_get,
     ),

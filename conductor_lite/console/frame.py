@@ -46,7 +46,7 @@ _TABS = (
     ("settings", "Settings", ("settings",), ",", APPLICATION_READ),
 )
 #: Tabs whose pages exist.
-_BUILT = {"overview", "schedules", "workflows"}
+_BUILT = {"overview", "retention", "schedules", "workflows"}
 
 
 def frame(application: Application, actor: Actor, current: str) -> Frame:

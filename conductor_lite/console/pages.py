@@ -18,6 +18,7 @@ from conductor_lite.console.home import HomePage
 from conductor_lite.console.keys import KeysPage
 from conductor_lite.console.live import EventStreams
 from conductor_lite.console.preferences_page import PreferencesPage
+from conductor_lite.console.retention import RetentionPage
 from conductor_lite.console.schedules import SchedulesPage
 from conductor_lite.console.search import SearchPage
 from conductor_lite.console.server_settings import SettingsPage
@@ -37,6 +38,7 @@ _PAGES = (
     PayloadPage,
     WorkflowActionsPage,
     SchedulesPage,
+    RetentionPage,
     KeysPage,
     AuditPage,
     SettingsPage,

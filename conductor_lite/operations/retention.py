@@ -8,13 +8,15 @@ import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
-from conductor_lite.errors import DeadlineExceededError
+from conductor_lite.errors import DeadlineExceededError, NoHealthyExecutorError, NotFoundError
 from conductor_lite.operations.context import Context
 from conductor_lite.operations.deadline import remaining_secs
+from conductor_lite.operations.snapshots import Served, Source
 from conductor_lite.operations.window import require_sane_window
 from conductor_lite.protocol import GetWorkflowAggregates, WorkflowAggregatesBody
 from conductor_lite.store.records import ApplicationRecord
 from conductor_lite.store.retention import RetentionRunRecord
+from conductor_lite.store.snapshot_records import SnapshotSource
 
 __all__ = ["Retention", "RetentionPreview", "RetentionRunRecord"]
 
@@ -26,7 +28,7 @@ _ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 
 
 class RetentionPreview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run would do now, by the counts of one executor. The first two may mean the same workflows."""
+    """What a run would do now, as an executor or the snapshots count. The first two may be the same ones."""
 
     #: Ended workflows that are too old; None when age does not matter.
     too_old_count: int | None
@@ -37,6 +39,8 @@ class RetentionPreview(msgspec.Struct, frozen=True, kw_only=True):
     timed_out_count: int | None
     #: All workflows.
     total_count: int
+    #: Who counted.
+    served: Served
 
 
 class Retention:
@@ -91,33 +95,72 @@ class Retention:
         require_sane_window(limit, offset)
         return await self._context.retention_runs.list(application.id, limit=limit, offset=offset)
 
-    async def preview(self, actor: Actor, application_name: str) -> RetentionPreview:
+    async def preview(self, actor: Actor, application_name: str, source: Source = "auto") -> RetentionPreview:
         """Count what a run would do now, changing nothing.
+
+        Args:
+            actor: who asks.
+            application_name: whose workflows.
+            source: who counts: an executor, the snapshots, or these when no executor is connected.
 
         Raises:
             ForbiddenError: application.read is missing.
-            NotFoundError: no such application within reach.
+            NotFoundError: no such application within reach, or no snapshots of it.
             UnsupportedMessageError: the application's SDK is too old to count.
-            DispatchError: no executor answered.
+            DispatchError: no executor answered, and snapshots were not to be counted or are not there.
         """
         actor.require(APPLICATION_READ)
         application = await self._context.application(actor, application_name)
+        if source != "snapshot":
+            try:
+                return await self._preview(application, _AskedCounts(self._context, application))
+            except NoHealthyExecutorError:
+                found = await self._context.snapshots.source(application.id)
+                if source == "executor" or found is None:
+                    raise
+        else:
+            found = await self._context.snapshots.source(application.id)
+            if found is None:
+                raise NotFoundError(f"No snapshots of {application.name} have been taken yet.")
+        return await self._preview(application, _SnapshotCounts(self._context, application, found))
+
+    async def _preview(
+        self, application: ApplicationRecord, counts: "_AskedCounts | _SnapshotCounts"
+    ) -> RetentionPreview:
         now_ms = round(self._context.now().timestamp() * 1_000)
         age_ms, timeout_ms = application.gc_time_threshold_ms, application.global_timeout_ms
-        total = await self._count(application, None, None)
-        rows = application.gc_rows_threshold
+        total, rows = await counts.all(), application.gc_rows_threshold
         return RetentionPreview(
             total_count=total,
-            too_old_count=None if age_ms is None else await self._count(application, _ENDED, now_ms - age_ms),
+            too_old_count=None if age_ms is None else await counts.ended_before(now_ms - age_ms),
             too_many_count=None if rows is None else max(0, total - max(1, rows)),
-            timed_out_count=(
-                None if timeout_ms is None else await self._count(application, _GOING, now_ms - timeout_ms)
-            ),
+            timed_out_count=None if timeout_ms is None else await counts.going_before(now_ms - timeout_ms),
+            served=counts.served,
         )
 
-    async def _count(
-        self, application: ApplicationRecord, statuses: Sequence[str] | None, made_before_epoch_ms: int | None
-    ) -> int:
+
+class _AskedCounts:
+    """Counts by an executor."""
+
+    served = Served(source="executor")
+
+    def __init__(self, context: Context, application: ApplicationRecord) -> None:
+        self._context = context
+        self._application = application
+
+    async def all(self) -> int:
+        """All workflows."""
+        return await self._count(None, None)
+
+    async def ended_before(self, epoch_ms: int) -> int:
+        """Those created before a time that have ended."""
+        return await self._count(_ENDED, epoch_ms)
+
+    async def going_before(self, epoch_ms: int) -> int:
+        """Those created before a time that have not ended."""
+        return await self._count(_GOING, epoch_ms)
+
+    async def _count(self, statuses: Sequence[str] | None, made_before_epoch_ms: int | None) -> int:
         end_time = None
         if made_before_epoch_ms is not None:
             end_time = datetime.fromtimestamp(max(0, made_before_epoch_ms) / 1_000, UTC).isoformat()
@@ -126,7 +169,29 @@ class Retention:
             select_count=True,
             status=None if statuses is None else [*statuses],
             end_time=end_time,
-            application_name=[application.name],
+            application_name=[self._application.name],
         )
-        reply = await self._context.ask(application, GetWorkflowAggregates(body=body))
+        reply = await self._context.ask(self._application, GetWorkflowAggregates(body=body))
         return sum(aggregate.count or 0 for aggregate in reply.aggregates)
+
+
+class _SnapshotCounts:
+    """Counts of what is on record here."""
+
+    def __init__(self, context: Context, application: ApplicationRecord, source: SnapshotSource) -> None:
+        self._snapshots = context.snapshots
+        self._application = application
+        self._number = source.number
+        self.served = Served(source="snapshot", snapshot_at=source.synced_at)
+
+    async def all(self) -> int:
+        """All workflows."""
+        return await self._snapshots.count(self._application.id)
+
+    async def ended_before(self, epoch_ms: int) -> int:
+        """Those created before a time that have ended."""
+        return await self._snapshots.count_created(self._number, before_epoch_ms=epoch_ms, finished=True)
+
+    async def going_before(self, epoch_ms: int) -> int:
+        """Those created before a time that have not ended."""
+        return await self._snapshots.count_created(self._number, before_epoch_ms=epoch_ms, finished=False)

@@ -216,6 +216,17 @@ class Snapshots:
         async with self._db.read() as connection:
             return (await connection.execute(query)).scalar_one()
 
+    async def count_created(self, number: int, *, before_epoch_ms: int, finished: bool) -> int:
+        """How many workflows were created before a time that have ended, or have not."""
+        table = workflow_snapshots.c
+        query = select(func.count()).where(
+            table.source == number,
+            table.created_at_epoch_ms < before_epoch_ms,
+            table.finished.is_(finished),
+        )
+        async with self._db.read() as connection:
+            return (await connection.execute(query)).scalar_one()
+
     async def deserted(self) -> list[int]:
         """The numbers of sources whose application was deleted."""
         query = select(snapshot_sources.c.number).where(snapshot_sources.c.application_id.is_(None))

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,13 @@ from support.fake_clock import START, FakeClock
 from support.served import APPLICATION, LOCAL, Run, Served
 from support.wait import wait_until_async
 
-from conductor_lite.errors import ConflictError, InvalidError, NoHealthyExecutorError
+from conductor_lite.errors import (
+    ConflictError,
+    InvalidError,
+    NoHealthyExecutorError,
+    NotFoundError,
+    UnsupportedMessageError,
+)
 from conductor_lite.fleet.changes import Changes
 from conductor_lite.operations.applications import ApplicationChanges
 from conductor_lite.policies.retention import RetentionPolicy, body_of
@@ -28,6 +35,8 @@ from conductor_lite.store.applications import Applications
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.records import ApplicationRecord
 from conductor_lite.store.retention import RetentionRuns
+from conductor_lite.store.snapshot_records import WorkflowSnapshot
+from conductor_lite.store.snapshots import Snapshots
 
 DAY_MS = 86_400_000
 
@@ -284,5 +293,46 @@ def test_preview_counts_and_changes_nothing(clearing: Callable[..., Any]) -> Non
         assert (preview.total_count, preview.too_old_count) == (10, 5)
         assert (preview.too_many_count, preview.timed_out_count) == (2, 2)
         assert bodies(asked) == []
+
+    clearing(body)
+
+
+def test_preview_counts_snapshots_while_no_executor_is_there(clearing: Callable[..., Any]) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        await scene.application_id()
+        record = await policy.record()
+        operations = scene.conductor.operations.retention
+        with pytest.raises(NoHealthyExecutorError):
+            await operations.preview(LOCAL, APPLICATION)
+        with pytest.raises(NotFoundError):
+            await operations.preview(LOCAL, APPLICATION, "snapshot")
+        snapshots = Snapshots(scene.conductor.db)
+        number = (await snapshots.ensure_source(record.id)).number
+        now_ms = round(time.time() * 1_000)
+        await snapshots.save(
+            number,
+            [
+                WorkflowSnapshot(
+                    workflow_id=f"{finished}-{age_ms}",
+                    created_at_epoch_ms=now_ms - age_ms,
+                    status="SUCCESS" if finished else "PENDING",
+                    finished=finished,
+                )
+                for finished in (True, False)
+                for age_ms in (1_000, 2 * DAY_MS, 3 * DAY_MS)
+            ],
+        )
+        await settings(
+            scene, gc_time_threshold_ms=DAY_MS, gc_rows_threshold=5, global_timeout_ms=DAY_MS * 5 // 2
+        )
+        preview = await operations.preview(LOCAL, APPLICATION)
+        assert (preview.total_count, preview.too_old_count) == (6, 2)
+        assert (preview.too_many_count, preview.timed_out_count) == (1, 1)
+        assert preview.served.source == "snapshot"
+        old = await executor(scene)
+        old.answers(GetWorkflowAggregates, GetWorkflowAggregatesReply(error_message="Unknown message type"))
+        with pytest.raises(UnsupportedMessageError):
+            await operations.preview(LOCAL, APPLICATION)
+        assert (await operations.preview(LOCAL, APPLICATION, "snapshot")).total_count == 6
 
     clearing(body)

@@ -1,6 +1,7 @@
 """Calls about clearing old workflows away."""
 
 from conductor_lite.api.schemas.retention import RetentionPreview, RetentionQuery, RetentionRun
+from conductor_lite.api.schemas.workflow_search import SourceQuery
 from conductor_lite.client.call import Call, Listing
 
 
@@ -28,12 +29,13 @@ def run_retention(app: str) -> Call[RetentionRun]:
     )
 
 
-def preview_retention(app: str) -> Call[RetentionPreview]:
+def preview_retention(app: str, query: SourceQuery | None = None) -> Call[RetentionPreview]:
     """Preview retention."""
     return Call(
         operation_id="previewRetention",
         method="GET",
         path="/v2/orgs/{orgName}/apps/{appName}/retention/preview",
         names={"appName": app},
+        query=query or SourceQuery(),
         result=RetentionPreview,
     )
