@@ -56,7 +56,7 @@ from conductor_lite.store.retention import RetentionRuns
 from conductor_lite.store.roles import Roles
 from conductor_lite.store.snapshot_search import SnapshotSearch
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
-from conductor_lite.telemetry import ConductorReport, Durations, PolicyReport
+from conductor_lite.telemetry import ConductorReport, Durations
 
 #: Seconds that HTTP requests get to finish once the server was told to stop.
 GRACEFUL_SHUTDOWN_SECS = 5
@@ -179,15 +179,7 @@ class Conductor:
             writes_waiting=self.db.writes_waiting,
             database_bytes=database_bytes,
             write_ahead_log_bytes=log_bytes,
-            policies=tuple(
-                PolicyReport(
-                    name=policy.name,
-                    lag_secs=policy.lag_secs,
-                    failures=policy.failures,
-                    duration_secs=policy.duration_secs,
-                )
-                for policy in self._policies.health()
-            ),
+            policies=tuple(self._policies.health()),
         )
 
     def around(self, app: ASGIApp) -> ASGIApp:

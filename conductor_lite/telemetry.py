@@ -1,6 +1,7 @@
 """What the conductor counts of itself: how long things take, and a report of how it is. No I/O."""
 
 from bisect import bisect_left
+from datetime import datetime
 from itertools import accumulate
 
 import msgspec
@@ -35,14 +36,28 @@ class DurationsView(msgspec.Struct, frozen=True, kw_only=True):
     total_secs: float
 
 
-class PolicyReport(msgspec.Struct, frozen=True, kw_only=True):
+class PolicyHealth(msgspec.Struct, frozen=True, kw_only=True):
     """How something that the conductor does by itself is doing."""
 
     name: str
-    lag_secs: float
-    failures: int
-    #: How long its last round took; None before the first.
-    duration_secs: float | None
+    #: Seconds from the end of one round to the beginning of the next, give or take a little.
+    interval_secs: float
+    #: When its last round ended; None before the first.
+    ended_at: datetime | None = None
+    #: When its last good round ended; None before the first.
+    succeeded_at: datetime | None = None
+    #: How long its last round took.
+    duration_secs: float | None = None
+    #: How long the round that is under way has taken; None between rounds.
+    running_secs: float | None = None
+    #: How much later than it should be the next good round is, as of now.
+    lag_secs: float = 0.0
+    #: Rounds that failed since the last good one.
+    failures: int = 0
+    #: What went wrong in the last round; None when nothing did.
+    error: str | None = None
+    #: What people should know besides, such as what it could not do as well as it should.
+    notes: tuple[str, ...] = ()
 
 
 class ConductorReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,4 +72,4 @@ class ConductorReport(msgspec.Struct, frozen=True, kw_only=True):
     writes_waiting: int
     database_bytes: int
     write_ahead_log_bytes: int
-    policies: tuple[PolicyReport, ...]
+    policies: tuple[PolicyHealth, ...]

@@ -132,7 +132,7 @@ def _own(report: ConductorReport, bases: dict[str, int]) -> Iterator[Metric]:
     lag, failures, duration = (
         GaugeMetricFamily(f"{_OWN}policy_{name}", documentation, labels=("policy",))
         for name, documentation in (
-            ("lag_seconds", "How much later than due the last round of a policy began."),
+            ("lag_seconds", "How much later than it should be the next good round of a policy is."),
             ("failures", "Rounds of a policy that failed since the last good one."),
             ("last_round_seconds", "How long the last round of a policy took."),
         )

@@ -14,6 +14,7 @@ from conductor_lite.api import (
     executors,
     metrics,
     organizations,
+    policies,
     queues,
     retention,
     roles,
@@ -46,6 +47,7 @@ TABLE: tuple[AnyOperation, ...] = (
     *organizations.OPERATIONS,
     *users.OPERATIONS,
     *audit.OPERATIONS,
+    *policies.OPERATIONS,
 )
 
 

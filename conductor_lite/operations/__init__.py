@@ -20,6 +20,7 @@ from conductor_lite.operations.metrics import Metrics
 from conductor_lite.operations.notification_targets import NotificationTargets
 from conductor_lite.operations.organization import Organization
 from conductor_lite.operations.overview import Overviews
+from conductor_lite.operations.policies import Policies
 from conductor_lite.operations.queues import Queues
 from conductor_lite.operations.retention import Retention
 from conductor_lite.operations.roles import Roles
@@ -59,6 +60,7 @@ class Operations:
         self.metrics = Metrics(context)
         self.scrape = Scrape(context)
         self.search = Search(context)
+        self.policies = Policies(context)
         self.organization = Organization(context)
         self.roles = Roles(context)
         self.installations = Installations(context)

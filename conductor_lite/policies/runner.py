@@ -1,10 +1,10 @@
 """Runs the policies: each on its own clock, never twice at once, begun anew after a fault, health in view."""
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import msgspec
 
 from conductor_lite.clock import Clock
 from conductor_lite.fleet.tasks import Tasks
+from conductor_lite.telemetry import PolicyHealth
 
 logger = logging.getLogger("conductor_lite.policies")
 
@@ -33,22 +34,15 @@ class Policy(Protocol):
         """Do it once. What it raises is logged and shown, and the next round comes later."""
 
 
-class PolicyHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How a policy is doing."""
+class _State:
+    """How a policy is doing, with what only the monotonic clock tells."""
 
-    name: str
-    #: When its last round ended; None before the first.
-    ended_at: datetime | None = None
-    #: How long that took.
-    duration_secs: float | None = None
-    #: How much later than due it began.
-    lag_secs: float = 0.0
-    #: Rounds that failed since the last good one.
-    failures: int = 0
-    #: What went wrong last; None when nothing did.
-    error: str | None = None
-    #: What people should know besides, such as what it could not do as well as it should.
-    notes: tuple[str, ...] = ()
+    def __init__(self, policy: Policy, now: float) -> None:
+        self.health = PolicyHealth(name=policy.name, interval_secs=policy.interval_secs)
+        # Until when its work is done: the end of its last good round, or when it was to begin.
+        self.done_until = now
+        # When the round that is under way began; None between rounds.
+        self.begun: float | None = None
 
 
 class PolicyRunner:
@@ -64,7 +58,7 @@ class PolicyRunner:
         self._policies = policies
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 - nothing secret depends on it
-        self._health = {policy.name: PolicyHealth(name=policy.name) for policy in policies}
+        self._states = {policy.name: _State(policy, clock.monotonic()) for policy in policies}
         # Set to begin a policy's next round at once.
         self._nudges = {policy.name: asyncio.Event() for policy in policies}
         self._tasks = Tasks()
@@ -83,26 +77,29 @@ class PolicyRunner:
         self._nudges[name].set()
 
     def health(self) -> list[PolicyHealth]:
-        """How each policy is doing."""
-        return list(self._health.values())
+        """How each policy is doing now."""
+        now = self._clock.monotonic()
+        return [
+            msgspec.structs.replace(
+                state.health,
+                running_secs=None if state.begun is None else now - state.begun,
+                lag_secs=max(0.0, now - state.done_until - state.health.interval_secs * (1 + JITTER)),
+            )
+            for state in self._states.values()
+        ]
 
     async def _loop(self, policy: Policy) -> None:
-        due = self._clock.monotonic()
         while True:
-            await self._round(policy, due)
-            wait_secs = self._wait_secs(policy)
-            due = self._clock.monotonic() + wait_secs
+            await self._round(policy)
             nudge = self._nudges[policy.name]
-            try:
-                async with asyncio.timeout(wait_secs):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._wait_secs(policy)):
                     await nudge.wait()
-                due = self._clock.monotonic()
-            except TimeoutError:
-                pass
             nudge.clear()
 
-    async def _round(self, policy: Policy, due: float) -> None:
-        begun = self._clock.monotonic()
+    async def _round(self, policy: Policy) -> None:
+        state = self._states[policy.name]
+        begun = state.begun = self._clock.monotonic()
         error: str | None = None
         try:
             await policy.round()
@@ -110,18 +107,25 @@ class PolicyRunner:
             # The outermost loop of a policy: the next round may fare better.
             error = str(failure) or type(failure).__name__
             logger.exception("The policy '%s' failed.", policy.name)
-        failures = self._health[policy.name].failures
-        self._health[policy.name] = PolicyHealth(
+        finally:
+            # Also when the runner is stopped in the middle of a round.
+            state.begun = None
+        ended, ended_at = self._clock.monotonic(), self._clock.now()
+        if error is None:
+            state.done_until = ended
+        before = state.health
+        state.health = PolicyHealth(
             name=policy.name,
-            ended_at=self._clock.now(),
-            duration_secs=self._clock.monotonic() - begun,
-            lag_secs=max(0.0, begun - due),
-            failures=0 if error is None else failures + 1,
+            interval_secs=policy.interval_secs,
+            ended_at=ended_at,
+            succeeded_at=ended_at if error is None else before.succeeded_at,
+            duration_secs=ended - begun,
+            failures=0 if error is None else before.failures + 1,
             error=error,
             notes=tuple(getattr(policy, "notes", ())),
         )
 
     def _wait_secs(self, policy: Policy) -> float:
-        backoff = min(1 << self._health[policy.name].failures, MAX_BACKOFF)
+        backoff = min(1 << self._states[policy.name].health.failures, MAX_BACKOFF)
         wait_secs: float = policy.interval_secs * backoff
         return wait_secs * self._chance.uniform(1 - JITTER, 1 + JITTER)

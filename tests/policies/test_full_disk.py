@@ -19,7 +19,7 @@ from conductor_lite.notify import Notifier
 from conductor_lite.policies.alert_delivery import AlertDelivery
 from conductor_lite.policies.alerts import AlertWatch
 from conductor_lite.policies.retention import RetentionPolicy
-from conductor_lite.policies.runner import Policy, PolicyHealth, PolicyRunner
+from conductor_lite.policies.runner import Policy, PolicyRunner
 from conductor_lite.policies.snapshots import Snapshots
 from conductor_lite.protocol import (
     Alert,
@@ -39,6 +39,7 @@ from conductor_lite.store.metric_families import MINUTE
 from conductor_lite.store.notification_targets import NotificationTargets
 from conductor_lite.store.retention import RetentionRuns
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
+from conductor_lite.telemetry import PolicyHealth
 
 
 class Rounds:
@@ -50,7 +51,7 @@ class Rounds:
 
     async def round(self) -> PolicyHealth:
         """One round; tells how the policy is afterwards."""
-        await self._runner._round(self._policy, 0)
+        await self._runner._round(self._policy)
         (health,) = self._runner.health()
         return health
 

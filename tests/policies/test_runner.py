@@ -3,10 +3,13 @@
 import asyncio
 import random
 
+import pytest
+from support.fake_clock import START, FakeClock
 from support.wait import wait_until_async
 
 from conductor_lite.clock import Clock
 from conductor_lite.policies.runner import JITTER, MAX_BACKOFF, PolicyRunner
+from conductor_lite.telemetry import PolicyHealth
 
 
 class Counting:
@@ -19,11 +22,15 @@ class Counting:
         self.rounds = 0
         self.under_way = 0
         self.failing = False
+        #: Set it to let a round end that waits for it.
+        self.delay_event: asyncio.Event | None = None
 
     async def round(self) -> None:
         self.under_way += 1
         assert self.under_way == 1, "a policy overlapped itself"
         await asyncio.sleep(0)
+        if self.delay_event is not None:
+            await self.delay_event.wait()
         self.under_way -= 1
         self.rounds += 1
         if self.failing:
@@ -65,6 +72,38 @@ def test_the_first_round_comes_at_once_and_a_nudge_brings_the_next() -> None:
     asyncio.run(body())
 
 
+def test_health_tells_when_all_was_well_what_is_under_way_and_how_late_it_is() -> None:
+    async def body() -> None:
+        clock, policy = FakeClock(), Counting(60)
+        runner = PolicyRunner([policy], clock)
+
+        def health() -> PolicyHealth:
+            (found,) = runner.health()
+            return found
+
+        assert health() == PolicyHealth(name="counting", interval_secs=60)
+        await runner._round(policy)
+        clock.advance(60 * (1 + JITTER))
+        assert health().lag_secs == 0
+        assert (health().ended_at, health().succeeded_at) == (START, START)
+        policy.failing = True
+        await runner._round(policy)
+        clock.advance(100)
+        assert health().lag_secs == pytest.approx(100)
+        assert health().succeeded_at == START < (health().ended_at or START)
+        policy.failing, policy.delay_event = False, asyncio.Event()
+        stuck = asyncio.create_task(runner._round(policy))
+        await wait_until_async(lambda: policy.under_way, 5, "the round to begin")
+        clock.advance(500)
+        # A round that does not end shows as well.
+        assert (health().running_secs, health().lag_secs) == (500, pytest.approx(600))
+        policy.delay_event.set()
+        await stuck
+        assert (health().running_secs, health().lag_secs, health().duration_secs) == (None, 0, 500)
+
+    asyncio.run(body())
+
+
 def test_waits_are_spread_and_grow_with_failures_up_to_a_bound() -> None:
     async def body() -> None:
         policy = Counting(60)
@@ -72,7 +111,7 @@ def test_waits_are_spread_and_grow_with_failures_up_to_a_bound() -> None:
         runner = PolicyRunner([policy], Clock(), random.Random(1))
         waits = []
         for _ in range(8):
-            await runner._round(policy, 0)
+            await runner._round(policy)
             waits.append(runner._wait_secs(policy))
         assert len(set(waits)) == len(waits)
         for failures, wait in enumerate(waits, 1):

@@ -1,4 +1,4 @@
-"""Calls about the organisation, its members and users, and its audit log."""
+"""Calls about the organisation, its members and users, its audit log and its conductor."""
 
 from types import NoneType
 
@@ -17,6 +17,7 @@ from conductor_lite.api.schemas.organizations import (
     UpdateOrgInputBody,
     UserProfile,
 )
+from conductor_lite.api.schemas.policies import PolicyHealth
 from conductor_lite.client.call import Call, Listing
 
 
@@ -147,4 +148,14 @@ def list_audit_logs(query: AuditQuery | None = None) -> Listing[AuditLogEntry]:
         query=given,
         result=list[AuditLogEntry],
         identify=lambda item: item.id,
+    )
+
+
+def list_policies() -> Call[list[PolicyHealth]]:
+    """List what the conductor does by itself."""
+    return Call(
+        operation_id="listPolicies",
+        method="GET",
+        path="/v2/orgs/{orgName}/policies",
+        result=list[PolicyHealth],
     )
