@@ -11,7 +11,7 @@ from conductor_lite.fleet.views import DEAD, DISCONNECTED, HEALTHY, ExecutorView
 from conductor_lite.operations.activity import Activity, Backlog, Outcomes
 from conductor_lite.operations.applications import Application
 from conductor_lite.store.alert_records import AlertRecord
-from conductor_lite.telemetry import PolicyReport
+from conductor_lite.telemetry import PolicyHealth
 
 UNAVAILABLE: Final = "application_unavailable"
 STRANDED: Final = "stranded_version"
@@ -124,7 +124,7 @@ def of_application(
             yield from _of_queue(name, backlog, now)
 
 
-def of_policies(policies: Iterable[PolicyReport]) -> Iterator[Attention]:
+def of_policies(policies: Iterable[PolicyHealth]) -> Iterator[Attention]:
     """What the conductor does by itself and does not get done."""
     for policy in policies:
         if policy.failures >= _FAILED_ROUNDS:

@@ -16,7 +16,7 @@ from conductor_lite.auth.permissions import ORGANIZATION_READ
 from conductor_lite.config import ENVIRONMENT_PREFIX, MEANINGS, Settings
 from conductor_lite.operations.context import Context
 from conductor_lite.store.schema import HEAD_REVISION
-from conductor_lite.telemetry import PolicyReport
+from conductor_lite.telemetry import PolicyHealth
 
 # So that a page which shows it does not change at each look.
 _DISK_STEP_BYTES = 16 << 20
@@ -59,7 +59,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     write_ahead_log_bytes: int
     #: Room left on the disk of the data folder, told in steps of `_DISK_STEP_BYTES`.
     disk_free_bytes: int
-    policies: tuple[PolicyReport, ...]
+    policies: tuple[PolicyHealth, ...]
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):

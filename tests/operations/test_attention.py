@@ -32,7 +32,7 @@ from conductor_lite.operations.attention import (
 from conductor_lite.store.alert_records import AlertRecord
 from conductor_lite.store.database import Database
 from conductor_lite.store.records import ApplicationRecord
-from conductor_lite.telemetry import PolicyReport
+from conductor_lite.telemetry import PolicyHealth
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
 T0 = int(START.timestamp())
@@ -178,8 +178,8 @@ def test_a_queue_is_stuck_when_nothing_leaves_it_and_behind_when_it_does(
 
 
 def test_only_policies_that_fail_again_and_again_are_told_of() -> None:
-    def policy(name: str, failures: int) -> PolicyReport:
-        return PolicyReport(name=name, lag_secs=0, failures=failures, duration_secs=1)
+    def policy(name: str, failures: int) -> PolicyHealth:
+        return PolicyHealth(name=name, interval_secs=5, failures=failures, duration_secs=1)
 
     (item,) = of_policies([policy("alerts", 2), policy("metrics", 3)])
     assert item.kind == POLICY_FAILING
