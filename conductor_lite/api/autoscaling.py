@@ -29,7 +29,8 @@ class VersionPath(ApplicationPath, frozen=True, kw_only=True, rename="camel"):
     version: str
 
 
-def _policy(policy: AutoscalingPolicy, declared: bool | Unset = UNSET) -> PolicyOutputBody:
+def shown_policy(policy: AutoscalingPolicy) -> AutoscalePolicy:
+    """A policy as the API shows it."""
     rollout: RolloutPolicy | Unset = UNSET
     if policy.rollout is not None:
         rollout = RolloutPolicy(
@@ -38,7 +39,23 @@ def _policy(policy: AutoscalingPolicy, declared: bool | Unset = UNSET) -> Policy
                 policy.rollout.max_executors_for_old_application_versions
             ),
         )
-    return PolicyOutputBody(policy=AutoscalePolicy(queue=policy.queue, rollout=rollout), declared=declared)
+    return AutoscalePolicy(queue=policy.queue, rollout=rollout)
+
+
+def given_policy(body: AutoscalePolicy) -> AutoscalingPolicy:
+    """A policy as operations take it."""
+    rollout = body.rollout
+    return AutoscalingPolicy(
+        queue=body.queue,
+        rollout=None
+        if rollout is UNSET
+        else OperationsRolloutPolicy(
+            max_old_application_versions=_or_none(rollout.max_old_application_versions),
+            max_executors_for_old_application_versions=_or_none(
+                rollout.max_executors_for_old_application_versions
+            ),
+        ),
+    )
 
 
 def _recommendations(found: Recommendations) -> list[QueueAutoscale]:
@@ -66,23 +83,15 @@ def _or_none(value: int | Unset) -> int | None:
 async def _get_policy(call: Call[ApplicationPath, Nothing, Nothing]) -> PolicyOutputBody:
     autoscaling, name = call.operations.autoscaling, call.path.app_name
     policy = await autoscaling.get_policy(call.actor, name)
-    return _policy(policy, await autoscaling.is_declared(call.actor, name))
+    declared = await autoscaling.is_declared(call.actor, name)
+    return PolicyOutputBody(policy=shown_policy(policy), declared=declared)
 
 
 async def _set_policy(call: Call[ApplicationPath, Nothing, AutoscalePolicy]) -> PolicyOutputBody:
-    rollout = call.body.rollout
-    policy = AutoscalingPolicy(
-        queue=call.body.queue,
-        rollout=None
-        if rollout is UNSET
-        else OperationsRolloutPolicy(
-            max_old_application_versions=_or_none(rollout.max_old_application_versions),
-            max_executors_for_old_application_versions=_or_none(
-                rollout.max_executors_for_old_application_versions
-            ),
-        ),
+    stored = await call.operations.autoscaling.set_policy(
+        call.actor, call.path.app_name, given_policy(call.body)
     )
-    return _policy(await call.operations.autoscaling.set_policy(call.actor, call.path.app_name, policy))
+    return PolicyOutputBody(policy=shown_policy(stored))
 
 
 async def _delete_policy(call: Call[ApplicationPath, Nothing, Nothing]) -> None:

@@ -1,13 +1,13 @@
 """What a file declares of applications over HTTP: a thin handler and its row of the table."""
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
+from conductor_lite.api.autoscaling import given_policy, shown_policy
 from conductor_lite.api.fields import OrganizationPath
 from conductor_lite.api.operation import AnyOperation, Call, Operation
 from conductor_lite.api.schemas.applications import PatchAppInputBody
-from conductor_lite.api.schemas.autoscaling import AutoscalePolicy
 from conductor_lite.api.schemas.declaration import (
     ApplyDeclarationInputBody,
     ApplyDeclarationOutputBody,
@@ -23,7 +23,6 @@ from conductor_lite.operations.declared import (
     Change,
     DeclaredApplication,
     DeclaredRule,
-    RolloutPolicy,
     Rule,
 )
 
@@ -38,7 +37,7 @@ def _application(body: DeclaredApp) -> DeclaredApplication:
         settings=ApplicationChanges(**{name: getattr(body, name) for name in _SETTINGS}),
         rules=tuple(_rule(rule) for rule in _or(body.alerting_rules, [])),
         targets=_or(body.notification_targets, {}),
-        autoscaling=None if isinstance(policy, msgspec.UnsetType) else _policy(policy),
+        autoscaling=None if isinstance(policy, msgspec.UnsetType) else given_policy(policy),
     )
 
 
@@ -48,21 +47,6 @@ def _rule(body: DeclaredAlertingRule) -> DeclaredRule:
         rule_metadata=_or(body.rule_metadata, None),
         receiving_application_name=_or(body.receiving_app_name, None),
         min_interval_secs=_or(body.min_interval_secs, None),
-    )
-
-
-def _policy(body: AutoscalePolicy) -> AutoscalingPolicy:
-    rollout = body.rollout
-    if isinstance(rollout, msgspec.UnsetType):
-        return AutoscalingPolicy(queue=body.queue)
-    return AutoscalingPolicy(
-        queue=body.queue,
-        rollout=RolloutPolicy(
-            max_old_application_versions=_or(rollout.max_old_application_versions, None),
-            max_executors_for_old_application_versions=_or(
-                rollout.max_executors_for_old_application_versions, None
-            ),
-        ),
     )
 
 
@@ -85,26 +69,16 @@ def _change(change: Change) -> DeclarationChange:
 def _value(value: object) -> object:
     match value:
         case Rule():
-            return _without_nulls(
-                {
-                    "ruleMetadata": msgspec.to_builtins(value.metadata),
-                    "receivingAppName": value.receiver,
-                    "minIntervalSecs": value.min_interval_secs,
-                }
-            )
-        case AutoscalingPolicy(rollout=None):
-            return {"queue": value.queue}
-        case AutoscalingPolicy(rollout=RolloutPolicy() as rollout):
-            old = rollout.max_old_application_versions
-            executors = rollout.max_executors_for_old_application_versions
-            facts = {"maxOldApplicationVersions": old, "maxExecutorsForOldApplicationVersions": executors}
-            return {"queue": value.queue, "rollout": _without_nulls(facts)}
+            facts = {
+                "ruleMetadata": msgspec.to_builtins(value.metadata),
+                "receivingAppName": value.receiver,
+                "minIntervalSecs": value.min_interval_secs,
+            }
+            return {name: fact for name, fact in facts.items() if fact is not None}
+        case AutoscalingPolicy():
+            return msgspec.to_builtins(shown_policy(value))
         case _:
             return value
-
-
-def _without_nulls(facts: dict[str, Any]) -> dict[str, Any]:
-    return {name: fact for name, fact in facts.items() if fact is not None}
 
 
 async def _apply(
