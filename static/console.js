@@ -201,6 +201,13 @@
     }, 180);
   });
 
+  // The zone of typed times rides along in the address only where there are any; before the form is read.
+  const placeZone = () => {
+    const zone = $("input[data-zone]");
+    if (zone) zone.disabled = !$$("[data-time]").some((input) => input.value);
+  };
+  document.addEventListener("input", placeZone, { capture: true });
+
   // --- Keyboard ----------------------------------------------------------------------------------------------
 
   const typable = (element) =>
@@ -258,6 +265,7 @@
 
   // live.js tells after each refresh.
   document.addEventListener("console:refreshed", () => {
+    placeZone();
     readClock();
     tick();
   });
@@ -271,6 +279,7 @@
   }
   nameTheme();
   nameZone();
+  placeZone();
   recallChoices();
   readClock();
   tick();

@@ -1,6 +1,10 @@
 """The audit log: who did what, and what the conductor did by itself."""
 
+import builtins
+from collections.abc import AsyncGenerator
 from datetime import datetime
+
+import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import ORGANIZATION_READ
@@ -8,9 +12,36 @@ from conductor_lite.errors import FieldError, InvalidError
 from conductor_lite.operations.context import Context
 from conductor_lite.store.records import AuditEntry
 
-__all__ = ["AuditEntry", "AuditLog"]
+__all__ = ["AuditEntry", "AuditFilters", "AuditLog", "KnownValues"]
 
 MAX_ENTRIES = 10_000
+#: Entries read at once where all are wanted.
+_PAGE_SIZE = 1_000
+#: Entries that are looked through for what can be filtered by.
+_KNOWN_AMONG = 10_000
+
+
+class AuditFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries; those left at None do not narrow."""
+
+    #: Not before this time.
+    start: datetime | None = None
+    #: Before this time.
+    end: datetime | None = None
+    operation: str | None = None
+    #: ``success`` or ``failure``.
+    status: str | None = None
+    #: Identifier or name of who did it.
+    subject: str | None = None
+    #: Identifier of what it was done to.
+    target: str | None = None
+
+
+class KnownValues(msgspec.Struct, frozen=True, kw_only=True):
+    """What entries can be narrowed to, as far as the latest ones tell."""
+
+    operations: tuple[str, ...]
+    subjects: tuple[str, ...]
 
 
 class AuditLog:
@@ -26,12 +57,27 @@ class AuditLog:
         start: datetime | None = None,
         end: datetime | None = None,
         operation: str | None = None,
+        status: str | None = None,
         subject: str | None = None,
         target: str | None = None,
+        newest_id: int | None = None,
         limit: int = 100,
         offset: int = 0,
     ) -> list[AuditEntry]:
-        """List entries, newest first.
+        """List entries, newest first; those of `AuditFilters` where any of its fields is given.
+
+        Args:
+            actor: on whose behalf.
+            start: as the other filters, in `AuditFilters`.
+            end: likewise.
+            operation: likewise.
+            status: likewise.
+            subject: likewise.
+            target: likewise.
+            newest_id: passes over those with greater numbers: pages of one listing stay what they are while
+                new entries are written.
+            limit: most entries to give.
+            offset: entries to pass over first.
 
         Raises:
             ForbiddenError: organization.read is missing.
@@ -45,11 +91,46 @@ class AuditLog:
             start=start,
             end=end,
             operation=operation,
+            status=status,
             subject=subject,
             target=target,
+            newest_id=newest_id,
             limit=limit,
             offset=offset,
         )
+
+    async def everything(
+        self, actor: Actor, filters: AuditFilters
+    ) -> AsyncGenerator[builtins.list[AuditEntry], None]:
+        """Yield all entries that match, newest first, some at a time; without those written meanwhile.
+
+        Raises:
+            ForbiddenError: organization.read is missing.
+        """
+        actor.require(ORGANIZATION_READ)
+        last: AuditEntry | None = None
+        while True:
+            page = await self._context.audit_log.list(
+                actor.organization_id,
+                **msgspec.structs.asdict(filters),
+                older_than=last,
+                limit=_PAGE_SIZE,
+            )
+            if page:
+                yield page
+                last = page[-1]
+            if len(page) < _PAGE_SIZE:
+                return
+
+    async def known(self, actor: Actor) -> KnownValues:
+        """Tell what entries can be narrowed to.
+
+        Raises:
+            ForbiddenError: organization.read is missing.
+        """
+        actor.require(ORGANIZATION_READ)
+        operations, subjects = await self._context.audit_log.known(actor.organization_id, among=_KNOWN_AMONG)
+        return KnownValues(operations=operations, subjects=subjects)
 
 
 def _require_sane_window(limit: int, offset: int) -> None:

@@ -35,8 +35,11 @@ class AuditLog:
         start: datetime | None = None,
         end: datetime | None = None,
         operation: str | None = None,
+        status: str | None = None,
         subject: str | None = None,
         target: str | None = None,
+        newest_id: int | None = None,
+        older_than: AuditEntry | None = None,
         limit: int = 100,
         offset: int = 0,
     ) -> list[AuditEntry]:
@@ -47,8 +50,11 @@ class AuditLog:
             start: not before this time.
             end: before this time.
             operation: only this operation.
+            status: only those that ended so.
             subject: only by this actor, told by identifier or name.
             target: only upon the thing with this identifier.
+            newest_id: only those up to this number, so that what happens meanwhile moves nothing.
+            older_than: only those that come after this one.
             limit: most entries to give.
             offset: entries to pass over first.
 
@@ -62,6 +68,15 @@ class AuditLog:
             query = query.where(columns.emitted_at < end)
         if operation is not None:
             query = query.where(columns.operation == operation)
+        if status is not None:
+            query = query.where(columns.status == status)
+        if newest_id is not None:
+            query = query.where(columns.id <= newest_id)
+        if older_than is not None:
+            at = older_than.emitted_at
+            query = query.where(
+                columns.emitted_at <= at, or_(columns.emitted_at < at, columns.id < older_than.id)
+            )
         if subject is not None:
             query = query.where(or_(columns.subject_id == subject, columns.subject_display == subject))
         if target is not None:
@@ -69,6 +84,25 @@ class AuditLog:
         query = query.order_by(columns.emitted_at.desc(), columns.id.desc()).limit(limit).offset(offset)
         async with self._db.read() as connection:
             return [AuditEntry(**row._asdict()) for row in await connection.execute(query)]
+
+    async def known(self, organization_id: str, *, among: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The operations and the names of who did them, each once and sorted, among the newest entries.
+
+        Args:
+            organization_id: whose.
+            among: how many entries are looked at.
+        """
+        columns = audit_log.c
+        newest = (
+            select(columns.operation, columns.subject_display)
+            .where(columns.organization_id == organization_id)
+            .order_by(columns.emitted_at.desc(), columns.id.desc())
+            .limit(among)
+            .subquery()
+        )
+        async with self._db.read() as connection:
+            pairs = list(await connection.execute(select(newest).distinct()))
+        return tuple(sorted({pair[0] for pair in pairs})), tuple(sorted({pair[1] for pair in pairs}))
 
     async def count(
         self,

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from conductor_lite.auth.actor import Actor, local_actor
 from conductor_lite.errors import ConflictError, NotFoundError
 from conductor_lite.operations.applications import Application
-from conductor_lite.operations.audit import AuditEntry
+from conductor_lite.operations.audit import AuditEntry, KnownValues
 from conductor_lite.operations.executors import ExecutorView, RecoveryView, VersionView
 from conductor_lite.operations.keys import ApiKey, CreatedApiKey
 from conductor_lite.operations.overview import ApplicationOverview, Attention, Overview
@@ -202,7 +202,7 @@ class PicturedOperations:
         )
         self.overviews = SimpleNamespace(home=self._home, application=self._application)
         self.keys = SimpleNamespace(list=self._keys, create=self._create_key, revoke=self._revoke_key)
-        self.audit = SimpleNamespace(list=self._audit)
+        self.audit = SimpleNamespace(list=self._audit, known=self._known)
         self.changes = SimpleNamespace(subscribe=self._subscribe)
 
     async def _list(self, actor: Actor) -> list[Application]:
@@ -241,6 +241,9 @@ class PicturedOperations:
     async def _audit(self, actor: Actor, **filters: object) -> list[AuditEntry]:
         self.calls.append(("audit", filters))
         return self.entries
+
+    async def _known(self, actor: Actor) -> KnownValues:
+        return KnownValues(operations=("executor.recovery",), subjects=("conductor",))
 
     async def _subscribe(self, topics: frozenset[str]) -> AsyncIterator[frozenset[str]]:
         for nothing in ():

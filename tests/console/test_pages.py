@@ -352,14 +352,6 @@ def test_a_key_is_revoked_by_its_whole_name(client: httpx.Client, operations: Pi
     assert operations.calls[-1] == ("revoke key", " blanks / and slashes ")
 
 
-def test_audit_filters_reach_the_log(client: httpx.Client, operations: PicturedOperations) -> None:
-    client.get("/audit?operation=token.create&target=ci%20bot&page=3")
-    assert operations.calls[-1] == (
-        "audit",
-        {"operation": "token.create", "subject": None, "target": "ci bot", "limit": 101, "offset": 200},
-    )
-
-
 def test_what_one_may_not_do_is_absent(connect: Connect, operations: PicturedOperations) -> None:
     reader = connect(operations, KeyHolder("application.read"))
     page = reader.get("/apps/orders").text
