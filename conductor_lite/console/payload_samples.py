@@ -51,10 +51,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.text) == self.length
 
 
-def sample(
-    address: Address, text: str | None, *, most: int = INLINE_CHARS, preview: int = PREVIEW_CHARS
-) -> Sample | None:
-    """Cut a payload to what a page carries; None for none.
+def sample(address: Address, text: str, *, most: int = INLINE_CHARS, preview: int = PREVIEW_CHARS) -> Sample:
+    """Cut a payload to what a page carries.
 
     Args:
         address: which one it is.
@@ -62,8 +60,13 @@ def sample(
         most: characters up to which it is carried whole.
         preview: characters that are carried of a longer one.
     """
-    if text is None:
-        return None
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
     kept = text if len(text) <= most else text[:preview]
     return Sample(address=address, text=kept, length=len(text), digest=digest)
+
+
+def sample_or_none(
+    address: Address, text: str | None, *, most: int = INLINE_CHARS, preview: int = PREVIEW_CHARS
+) -> Sample | None:
+    """The same for what may not be there."""
+    return None if text is None else sample(address, text, most=most, preview=preview)

@@ -5,12 +5,13 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.console.frame import frame
+from conductor_lite.console.formatting import clip
+from conductor_lite.console.frame import frame, tab_url
 from conductor_lite.console.payload_trees import payload_extras, small_tree
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
-from conductor_lite.console.urls import workflow_url
-from conductor_lite.console.workflow_addresses import workflow_id
+from conductor_lite.console.tables import link
+from conductor_lite.console.urls import name_in, workflow_url
 from conductor_lite.console.workflow_deeds import deeds
 from conductor_lite.console.workflow_facts import WorkflowFacts, facts
 from conductor_lite.console.workflow_language import language_of
@@ -26,6 +27,8 @@ from conductor_lite.protocol import WorkflowRecord
 LIVE_SECS = 2.0
 ENDED_SECS = 5.0
 
+#: Of an id that is not there, what is looked for elsewhere.
+_SEARCHED_CHARS = 200
 _PRIVATE = "This application is in private mode: payloads are never fetched, so nothing is shown here."
 _AWAY = "No executor is connected; this can be done when one is."
 _OFFLINE = "Only an executor can tell. It shows here as soon as one is connected."
@@ -51,8 +54,8 @@ class MissingView(msgspec.Struct, frozen=True, kw_only=True):
 
     workflow_id: str
     detail: str
-    #: Other applications where it may be.
-    elsewhere: tuple[str, ...]
+    #: Whether there are other applications where it may be.
+    elsewhere: bool
 
 
 class WorkflowPage:
@@ -72,12 +75,12 @@ class WorkflowPage:
         try:
             return await self._page(request, actor, application, view)
         except NotFoundError as error:
-            return await self._missing(actor, application, workflow_id(request), str(error))
+            return await self._missing(actor, application, name_in(request, "id"), str(error))
 
     async def _page(
         self, request: Request, actor: Actor, application: Application, view: WorkflowView
     ) -> Page:
-        name, id_ = application.record.name, workflow_id(request)
+        name, id_ = application.record.name, name_in(request, "id")
         record, served, trouble = await self._get(actor, name, id_, payloads=view.wants_payloads)
         subject = Subject(
             operations=self._site.operations,
@@ -94,7 +97,7 @@ class WorkflowPage:
         shown_frame = frame(application, actor, "workflows")
         return Page(
             template="workflow.html",
-            title=f"{known.workflow_name or id_}",
+            title=clip(known.workflow_name or id_, 80),
             section="home",
             path=workflow_url(name, id_).partition("?")[0],
             topics=(application_topic(application.record.id),),
@@ -112,6 +115,7 @@ class WorkflowPage:
             extras={
                 "frame": shown_frame,
                 "subject": subject,
+                "tab_url": tab_url,
                 "view": view,
                 "views": VIEWS,
                 "deeds": deeds(
@@ -143,13 +147,16 @@ class WorkflowPage:
 
     async def _missing(self, actor: Actor, application: Application, id_: str, detail: str) -> Page:
         applications = await self._site.operations.applications.list(actor)
-        names = tuple(other.record.name for other in applications if other.record.id != application.record.id)
         return Page(
             template="workflow_missing.html",
             title="No such workflow",
             section="home",
-            data=MissingView(workflow_id=id_, detail=detail, elsewhere=names),
-            extras={"frame": frame(application, actor, "workflows")},
+            data=MissingView(workflow_id=id_, detail=detail, elsewhere=len(applications) > 1),
+            extras={
+                "frame": frame(application, actor, "workflows"),
+                "search_url": link("/search", {"q": id_[:_SEARCHED_CHARS]}),
+                "prefix": id_[:_SEARCHED_CHARS],
+            },
             status=404,
         )
 

@@ -17,8 +17,7 @@ from conductor_lite.console.forms import Flash, Form
 from conductor_lite.console.frame import frame
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site, explain
-from conductor_lite.console.urls import app_url, workflow_url
-from conductor_lite.console.workflow_addresses import workflow_id
+from conductor_lite.console.urls import app_url, name_in, workflow_url
 from conductor_lite.console.workflow_deeds import LABELS, Kind, why_not
 from conductor_lite.console.workflow_facts import facts
 from conductor_lite.console.workflow_questions import Question, question
@@ -88,7 +87,7 @@ class WorkflowActionsPage:
 
     async def export(self, request: Request, actor: Actor) -> Response:
         """The workflow as a file in its SDK's own format; ``?children=yes`` puts its children into it."""
-        name, id_ = request.path_params["name"], workflow_id(request)
+        name, id_ = request.path_params["name"], name_in(request, "id")
         text = await self._site.operations.workflows.export(
             actor, name, id_, export_children=bool(request.query_params.get("children"))
         )
@@ -104,7 +103,7 @@ class WorkflowActionsPage:
         asked = await question(subject, known, kind)
         return Page(
             template=f"workflow_{kind.replace('-', '_')}.html",
-            title=f"{LABELS[kind]}: {known.workflow_name or known.workflow_id}",
+            title=f"{LABELS[kind]}: {shorten(known.workflow_id, 60)}",
             section="home",
             styles=("workflow.css",),
             data=asked,

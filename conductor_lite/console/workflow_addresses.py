@@ -1,14 +1,12 @@
-"""What an address below a workflow's page means: which workflow, and which of its payloads."""
+"""Which of a workflow's payloads an address means, and what that one is called."""
 
 import re
 from typing import get_args
 
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
 
 from conductor_lite.console.formatting import clip
 from conductor_lite.console.payload_samples import Address, Part
-from conductor_lite.console.urls import ELSEWHERE
 from conductor_lite.errors import NotFoundError
 
 _PARTS: tuple[Part, ...] = get_args(Part)
@@ -24,20 +22,6 @@ _TITLES: dict[Part, str] = {
     "stream": "Value {number} of stream {key}",
 }
 _NUMBER = re.compile(r"[0-9]{1,9}")
-
-
-def workflow_id(request: Request) -> str:
-    """The id that an address names, in its path or in its query.
-
-    Raises:
-        NotFoundError: it names none.
-    """
-    id_: str = request.path_params["id"]
-    if id_ == ELSEWHERE:
-        id_ = request.query_params.get("id", "")
-    if not id_:
-        raise NotFoundError("The address names no workflow.")
-    return id_
 
 
 def payload_address(query: QueryParams) -> Address:

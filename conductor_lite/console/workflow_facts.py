@@ -1,9 +1,11 @@
 """What is known of a workflow besides its payloads, in the words and types that pages show. Pure."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
+from conductor_lite.console.formatting import clip
 from conductor_lite.console.workflow_rows import moment_of
 from conductor_lite.protocol import WorkflowRecord
 
@@ -12,6 +14,8 @@ ENDED = frozenset({"SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEE
 #: Have not begun, or are to begin again.
 WAITING = frozenset({"ENQUEUED", "DELAYED"})
 
+#: Characters of a text that are kept; whoever writes longer names reads them through the API.
+_MOST_CHARS = 2_000
 #: Fields that are shown as they came.
 _SAME = (
     "workflow_id",
@@ -34,7 +38,6 @@ _SAME = (
     "parent_workflow_id",
     "schedule_name",
     "application_name",
-    "attributes",
 )
 
 
@@ -61,8 +64,6 @@ class WorkflowFacts(msgspec.Struct, frozen=True, kw_only=True):
     parent_workflow_id: str | None
     schedule_name: str | None
     application_name: str | None
-    #: JSON text, as it came.
-    attributes: str | None
     created_at: datetime | None
     updated_at: datetime | None
     delay_until: datetime | None
@@ -109,7 +110,7 @@ class WorkflowFacts(msgspec.Struct, frozen=True, kw_only=True):
 def facts(workflow: WorkflowRecord) -> WorkflowFacts:
     """Read a record; what is no time that a calendar has counts as not on record."""
     return WorkflowFacts(
-        **{name: getattr(workflow, name) for name in _SAME},
+        **{name: _bounded(getattr(workflow, name)) for name in _SAME},
         created_at=moment_of(workflow.created_at_epoch_ms),
         updated_at=moment_of(workflow.updated_at_epoch_ms),
         delay_until=moment_of(workflow.delay_until_epoch_ms),
@@ -117,3 +118,7 @@ def facts(workflow: WorkflowRecord) -> WorkflowFacts:
         completed_at=moment_of(workflow.completed_at_epoch_ms),
         deadline=moment_of(workflow.deadline_epoch_ms),
     )
+
+
+def _bounded(value: object) -> Any:
+    return clip(value, _MOST_CHARS) if isinstance(value, str) else value

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from conductor_lite.console.formatting import clip
-from conductor_lite.console.payload_samples import ROW_CHARS, Address, Sample, sample
+from conductor_lite.console.payload_samples import ROW_CHARS, Address, Sample, sample_or_none
 from conductor_lite.console.tables import ROWS_PER_PAGE, Paging, cut, page_number
 from conductor_lite.console.workflow_rows import moment_of
 from conductor_lite.console.workflow_subject import Subject, WorkflowView
@@ -124,7 +124,7 @@ def _stream(stream: StreamRecord, page: int) -> Stream:
 
 
 def _sample(address: Address, text: str | None) -> Sample | None:
-    return sample(address, text, most=ROW_CHARS, preview=ROW_CHARS)
+    return sample_or_none(address, text, most=ROW_CHARS, preview=ROW_CHARS)
 
 
 EVENTS = WorkflowView(

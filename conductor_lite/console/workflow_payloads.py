@@ -13,10 +13,11 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.console.frame import frame
 from conductor_lite.console.payload_samples import Address, Sample, sample
 from conductor_lite.console.payload_trees import LARGE, large_tree, payload_extras
+from conductor_lite.console.payloads import Payload
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
-from conductor_lite.console.urls import workflow_url
-from conductor_lite.console.workflow_addresses import file_name, payload_address, title_of, workflow_id
+from conductor_lite.console.urls import name_in, workflow_url
+from conductor_lite.console.workflow_addresses import file_name, payload_address, title_of
 from conductor_lite.console.workflow_language import language_of
 from conductor_lite.console.workflow_steps import one_step
 from conductor_lite.errors import ForbiddenError, NotFoundError
@@ -55,15 +56,14 @@ class PayloadPage:
 
     async def show(self, request: Request, actor: Actor) -> Page:
         """The page; ``?of=`` and what belongs to it name the payload, ``?as=raw`` shows it as it came."""
-        name, id_ = request.path_params["name"], workflow_id(request)
+        name, id_ = request.path_params["name"], name_in(request, "id")
         address = payload_address(request.query_params)
         application = await self._site.operations.applications.get(actor, name)
         text = await self._text(actor, name, id_, address)
+        language = await language_of(self._site.operations, actor, name, None)
         raw = request.query_params.get("as") == "raw" or len(text) > TREE_CHARS
-        most = RAW_CHARS if raw else TREE_CHARS
-        found = sample(address, text, most=most, preview=RAW_CHARS)
-        if found is None:
-            raise NotFoundError("There is nothing to show.")
+        payload = large_tree("" if raw else text, language)
+        found = sample(address, text, most=_most_chars(address, payload, raw=raw), preview=RAW_CHARS)
         title = title_of(address)
         return Page(
             template="workflow_payload.html",
@@ -75,14 +75,14 @@ class PayloadPage:
             extras={
                 "frame": frame(application, actor, "workflows"),
                 "back": workflow_url(name, id_),
-                "language": await language_of(self._site.operations, actor, name, None),
-                **payload_extras(functools.partial(workflow_url, name, id_), large_tree),
+                "language": language,
+                **payload_extras(functools.partial(workflow_url, name, id_), lambda *_: payload),
             },
         )
 
     async def send(self, request: Request, actor: Actor) -> Response:
         """The whole text as a file."""
-        name, id_ = request.path_params["name"], workflow_id(request)
+        name, id_ = request.path_params["name"], name_in(request, "id")
         address = payload_address(request.query_params)
         text = await self._text(actor, name, id_, address)
         headers = {
@@ -100,6 +100,12 @@ class PayloadPage:
         if text is None:
             raise NotFoundError(f"{id_[:200]} has no such payload: {title_of(address)}.")
         return text
+
+
+def _most_chars(address: Address, payload: Payload, *, raw: bool) -> int:
+    """Characters up to which a page shows a text whole: what stays text is less to the point than a tree."""
+    is_read = address.of in ("error", "step-error") or payload.format != "text"
+    return TREE_CHARS if is_read and not raw else RAW_CHARS
 
 
 async def _fetched(operations: Operations, actor: Actor, name: str, id_: str, address: Address) -> str | None:

@@ -7,7 +7,7 @@ import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.formatting import clip
-from conductor_lite.console.payload_samples import ROW_CHARS, Address, Sample, sample
+from conductor_lite.console.payload_samples import ROW_CHARS, Address, Sample, sample_or_none
 from conductor_lite.console.spans import SpanKind, SpanStatus, StepFacts, understand
 from conductor_lite.console.tables import Paging, page_number
 from conductor_lite.console.workflow_rows import moment_of
@@ -19,6 +19,8 @@ from conductor_lite.protocol import StepRecord
 STEPS_PER_PAGE = 100
 #: Asks for the last page, wherever that is.
 LAST = "last"
+#: Characters of an id that are kept; longer ones are not linked to.
+_ID_CHARS = 2_000
 #: Steps that are counted at most to find it.
 _MAX_STEPS = 100_000
 
@@ -121,9 +123,9 @@ def _row(facts: StepFacts, place: int) -> StepRow:
         kind=facts.kind,
         status=facts.status,
         note=facts.note,
-        output=sample(output, step.output, most=ROW_CHARS, preview=ROW_CHARS),
-        error=sample(error, step.error, most=ROW_CHARS, preview=ROW_CHARS),
-        child_workflow_id=step.child_workflow_id,
+        output=sample_or_none(output, step.output, most=ROW_CHARS, preview=ROW_CHARS),
+        error=sample_or_none(error, step.error, most=ROW_CHARS, preview=ROW_CHARS),
+        child_workflow_id=step.child_workflow_id and clip(step.child_workflow_id, _ID_CHARS),
         started_at=moment_of(facts.start_epoch_ms),
         ended_at=moment_of(facts.end_epoch_ms),
     )

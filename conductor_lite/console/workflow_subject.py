@@ -8,8 +8,7 @@ from starlette.requests import Request
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.site import Site
-from conductor_lite.console.urls import ELSEWHERE, workflow_url
-from conductor_lite.console.workflow_addresses import workflow_id
+from conductor_lite.console.urls import ELSEWHERE, name_in, workflow_url
 from conductor_lite.operations import Operations
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.snapshots import Served
@@ -68,7 +67,7 @@ async def subject_of(site: Site, request: Request, actor: Actor) -> Subject:
         NotFoundError: no such application or workflow.
         DispatchError: no executor answered.
     """
-    name, id_ = request.path_params["name"], workflow_id(request)
+    name, id_ = request.path_params["name"], name_in(request, "id")
     application = await site.operations.applications.get(actor, name)
     workflow = await site.operations.workflows.get(actor, name, id_, load_input=False, load_output=False)
     return Subject(

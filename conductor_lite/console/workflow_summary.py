@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from conductor_lite.console.payload_samples import Address, Sample, sample
+from conductor_lite.console.payload_samples import Address, Sample, sample_or_none
 from conductor_lite.console.workflow_relatives import Family, family
 from conductor_lite.console.workflow_steps import StepsPage, steps_page
 from conductor_lite.console.workflow_subject import Subject, WorkflowView
@@ -29,10 +29,10 @@ async def _load(subject: Subject) -> Summary:
     (steps, problem), relatives = await asyncio.gather(_steps(subject), family(subject))
     workflow = subject.workflow
     return Summary(
-        input=sample(Address(of="input"), workflow.input),
-        output=sample(Address(of="output"), workflow.output),
-        error=sample(Address(of="error"), workflow.error),
-        attributes=sample(Address(of="attributes"), workflow.attributes),
+        input=sample_or_none(Address(of="input"), workflow.input),
+        output=sample_or_none(Address(of="output"), workflow.output),
+        error=sample_or_none(Address(of="error"), workflow.error),
+        attributes=sample_or_none(Address(of="attributes"), workflow.attributes),
         family=relatives,
         steps=steps,
         steps_problem=problem,

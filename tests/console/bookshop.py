@@ -1,17 +1,24 @@
 """An executor that holds workflows in memory, and a browser without scripts, for tests of a workflow page."""
 
 import asyncio
+import random
 import re
 from collections.abc import Awaitable, Callable
 from html import unescape
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 from support.executor import ScriptedExecutor
 from support.served import APPLICATION, Served, served
 
+from conductor_lite.auth.actor import LOCAL_ORGANIZATION
+from conductor_lite.clock import Clock
 from conductor_lite.config import Settings
+from conductor_lite.operations import sharing
+from conductor_lite.policies.snapshot_sync import Sync
+from conductor_lite.policies.snapshots import Snapshots
 from conductor_lite.protocol import (
     GetWorkflow,
     GetWorkflowEvents,
@@ -29,6 +36,8 @@ from conductor_lite.protocol import (
     StepRecord,
     WorkflowRecord,
 )
+from conductor_lite.store.applications import Applications
+from conductor_lite.store.snapshots import Snapshots as SnapshotStore
 
 NOW_MS = 1_795_000_000_000
 
@@ -153,9 +162,26 @@ class Scene:
         """Let the executor connect."""
         return await self.served.connected(self.shop.executor)
 
+    async def take_snapshots(self) -> None:
+        """Let snapshots learn all that the executor lists, once."""
+        db = self.served.conductor.db
+        application = await Applications(db).get(LOCAL_ORGANIZATION, APPLICATION)
+        assert application is not None
+        store = SnapshotStore(db)
+        fleet = self.served.conductor.fleet
+        policy = Snapshots(fleet, Applications(db), store, Clock(), random.Random(1))
+        source = await store.ensure_source(application.id)
+        await policy.sync(application, Sync(store, source.number, source.progress))
 
-def play(folder: Path, body: Callable[[Scene], Awaitable[None]], *, connected: bool = True) -> None:
-    """Run a test on a conductor with the bookshop connected to it."""
+
+def play(folder: Path, body: Callable[[Scene], Awaitable[None]], *, kept_secs: float = 0) -> None:
+    """Run a test on a conductor with the bookshop connected to it.
+
+    Args:
+        folder: gets the conductor's data.
+        body: the test.
+        kept_secs: how long answers are shared; tests that change things between two looks must not wait.
+    """
     settings = Settings(data_dir=folder / "data", port=0, dev=True, request_timeout_secs=2)
 
     async def whole() -> None:
@@ -165,11 +191,11 @@ def play(folder: Path, body: Callable[[Scene], Awaitable[None]], *, connected: b
         ):
             await running.application_id()
             scene = Scene(running, Bookshop(), Reader(client))
-            if connected:
-                await scene.connect()
+            await scene.connect()
             await body(scene)
 
-    asyncio.run(whole())
+    with patch.object(sharing, "KEPT_SECS", kept_secs):
+        asyncio.run(whole())
 
 
 def text_of(html: str) -> str:
