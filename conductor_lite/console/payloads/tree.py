@@ -3,6 +3,7 @@
 Values and words only; how text becomes a tree is the business of the readers next to this file.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -38,6 +39,7 @@ _BRACKETS: dict[str, tuple[str, str]] = {
     "map": ("{", "}"),
 }
 _SUMMARY_LENGTH = 120
+_WHITE = re.compile(r"\s")
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,8 +70,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def label(self) -> str:
-        """The key on one line; empty without a key."""
-        return "" if self.key is None else self.key.text or summary(self.key)
+        """The key on one line, without the quotes of a string unless it is empty; empty without a key."""
+        if self.key is None:
+            return ""
+        if self.key.is_collection or not self.key.text:
+            return summary(self.key)
+        return clip(_one_line(self.key.text), _SUMMARY_LENGTH)
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +107,7 @@ def summary(node: Node, length: int = _SUMMARY_LENGTH) -> str:
             parts.append(ELLIPSIS)
             break
         inner = _leaf(entry.value) if not entry.value.is_collection else _size(entry.value)
-        part = clip(inner if entry.key is None else f"{_key(entry)}: {inner}", room + 1)
+        part = clip(inner if entry.key is None else f"{entry.label}: {inner}", room + 1)
         parts.append(part)
         room -= len(part) + 2
         if index + 1 == len(node.entries) and node.truncated:
@@ -109,7 +115,9 @@ def summary(node: Node, length: int = _SUMMARY_LENGTH) -> str:
     if not node.entries and node.truncated:
         parts.append(ELLIPSIS)
     name = f"{node.type_name} " if node.type_name else ""
-    return clip(f"{name}{opening}{', '.join(parts)}{closing}", length)
+    # As Python writes it, and no one takes it for a number in brackets.
+    comma = "," if node.kind == "tuple" and len(parts) == 1 else ""
+    return clip(f"{name}{opening}{', '.join(parts)}{comma}{closing}", length)
 
 
 def walk(node: Node) -> Iterator[tuple[tuple[str, ...], Node]]:
@@ -123,16 +131,13 @@ def walk(node: Node) -> Iterator[tuple[tuple[str, ...], Node]]:
             pending.append(((*path, entry.label if entry.key is not None else str(index)), entry.value))
 
 
-def _key(entry: Entry) -> str:
-    key = entry.key
-    if key is None:
-        return ""
-    return _size(key) if key.is_collection else " ".join(key.text.split())
+def _one_line(text: str) -> str:
+    # Only what may be shown is looked at: a string can be half a megabyte.
+    return _WHITE.sub(" ", text[: 2 * _SUMMARY_LENGTH])
 
 
 def _leaf(node: Node) -> str:
-    # Only what may be shown is looked at: a string can be a megabyte.
-    text = " ".join(node.text[: 2 * _SUMMARY_LENGTH].split())
+    text = _one_line(node.text)
     if node.kind == "string":
         text = f"'{text}'"
     return f"{node.type_name} {text}" if node.type_name else text
