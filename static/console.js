@@ -173,6 +173,8 @@
   document.addEventListener("submit", (event) => {
     // The property would be a field of that name, where a form has one.
     if (event.target.getAttribute("method") !== "post" || event.defaultPrevented) return;
+    // What is sent in place stays, to be sent again; actions.js sees to its button.
+    if (event.target.closest("#modal") || event.target.matches("[data-modal], [data-in-place]")) return;
     if (event.target.dataset.sent) event.preventDefault();
     event.target.dataset.sent = "yes";
     // What is downloaded leaves this page open.

@@ -28,6 +28,8 @@
     htmx_before_morph_attr: (element, { attrName }) => {
       // Open dialogs and details are the reader's doing; the server never closes them.
       if (attrName === "open" && element.matches("dialog, details")) return false;
+      // Whether rows are selected only the browser knows.
+      if (attrName === "hidden" && element.matches("[data-selected]")) return false;
       return !(attrName === "class" && element.classList.contains("copied"));
     },
   });

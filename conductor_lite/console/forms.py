@@ -4,6 +4,7 @@ Nothing here knows a page. The proof is a double submit: a random SameSite=Stric
 signature of it under a secret that lives as long as the process.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -22,7 +23,9 @@ CSRF_COOKIE = "conductor_csrf"
 CSRF_FIELD = "csrf_token"
 FLASH_COOKIE = "conductor_flash"
 
-_MAX_FORM_BYTES = 64 * 1024
+MAX_FORM_BYTES = 64 * 1024
+#: Larger forms are read outside of the event loop.
+_LARGE_BYTES = 1024 * 1024
 _MAX_FIELDS = 500
 _FLASH_SECS = 60
 _MAX_FLASH_CHARS = 300
@@ -59,8 +62,12 @@ class Flash(msgspec.Struct, frozen=True, kw_only=True):
     link_text: str = ""
 
 
-async def read_form(request: Request) -> Form:
+async def read_form(request: Request, max_bytes: int = MAX_FORM_BYTES) -> Form:
     """Read a url-encoded form.
+
+    Args:
+        request: carries it.
+        max_bytes: how large it may be.
 
     Raises:
         InvalidError: it is too large, of another type, or not text.
@@ -71,15 +78,19 @@ async def read_form(request: Request) -> Form:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _MAX_FORM_BYTES:
-            raise InvalidError(f"The form is larger than {_MAX_FORM_BYTES // 1024} kB.")
+        if len(body) > max_bytes:
+            raise InvalidError(f"The form is larger than {max_bytes // 1024:,} kB.")
     try:
-        fields = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
-        )
+        fields = await asyncio.to_thread(_fields, body) if len(body) > _LARGE_BYTES else _fields(body)
     except ValueError:
         raise InvalidError("The form is not readable as text.") from None
     return Form(fields)
+
+
+def _fields(body: bytearray) -> list[tuple[str, str]]:
+    return parse_qsl(
+        body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
+    )
 
 
 class FormGuard:

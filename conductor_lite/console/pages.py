@@ -14,6 +14,7 @@ from conductor_lite.config import Settings
 from conductor_lite.console.application import ApplicationPage
 from conductor_lite.console.assets import static_routes
 from conductor_lite.console.audit import AuditPage
+from conductor_lite.console.bulk import BulkPage
 from conductor_lite.console.home import HomePage
 from conductor_lite.console.keys import KeysPage
 from conductor_lite.console.live import EventStreams
@@ -25,6 +26,9 @@ from conductor_lite.console.server_settings import SettingsPage
 from conductor_lite.console.site import Problem, Site
 from conductor_lite.console.workflow import WorkflowPage
 from conductor_lite.console.workflow_actions import WorkflowActionsPage
+from conductor_lite.console.workflow_files import WorkflowFilesPage
+from conductor_lite.console.workflow_import import WorkflowImportPage
+from conductor_lite.console.workflow_known import WorkflowKnownPage
 from conductor_lite.console.workflow_payloads import PayloadPage
 from conductor_lite.console.workflows import WorkflowsPage
 from conductor_lite.errors import ConductorError
@@ -34,6 +38,10 @@ _PAGES = (
     HomePage,
     ApplicationPage,
     WorkflowsPage,
+    WorkflowFilesPage,
+    WorkflowImportPage,
+    WorkflowKnownPage,
+    BulkPage,
     WorkflowPage,
     PayloadPage,
     WorkflowActionsPage,

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Match
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.config import Settings
-from conductor_lite.console.forms import Flash, Form, FormGuard, read_form
+from conductor_lite.console.forms import MAX_FORM_BYTES, Flash, Form, FormGuard, read_form
 from conductor_lite.console.rendering import Page, Renderer
 from conductor_lite.errors import (
     BackupError,
@@ -157,14 +157,19 @@ class Site:
         with sharing(), deadline(VIEW_SECS):
             return await view(request, actor)
 
-    def does(self, action: Action) -> Endpoint:
-        """Make an endpoint of a form that does something; nothing runs unless a page of ours sent it."""
+    def does(self, action: Action, *, max_bytes: int = MAX_FORM_BYTES) -> Endpoint:
+        """Make an endpoint of a form that does something; nothing runs unless a page of ours sent it.
+
+        Args:
+            action: does it.
+            max_bytes: how large the form may be.
+        """
 
         async def endpoint(request: Request) -> Response:
             actor = None
             try:
                 actor = await self.actor(request)
-                form = await read_form(request)
+                form = await read_form(request, max_bytes)
                 self._guard.check(request, form)
                 return await action(request, actor, form)
             except ConductorError as error:

@@ -125,6 +125,32 @@ class WorkflowQuery(msgspec.Struct, frozen=True, kw_only=True):
         """Whether anything is filtered, other than by when it was created."""
         return bool(self.given)
 
+    @property
+    def asked(self) -> WorkflowFilters:
+        """What executors are asked for the rows: in a tree, those at the top."""
+        filters = self.filters
+        if self.tree and filters.has_parent is None and filters.parent_workflow_id is None:
+            return msgspec.structs.replace(filters, has_parent=False)
+        return filters
+
+    @property
+    def fixed(self) -> str:
+        """The filters as a query string that means the same whenever it is read."""
+        given = list(self.given)
+        if self.range_name in RANGES and self.filters.start_time:
+            given = _sorted([*given, ("start", self.filters.start_time.replace("+00:00", "Z"))])
+        return urlencode([*given, *([("tree", "1")] if self.tree else [])])
+
+    @property
+    def words(self) -> str:
+        """The filters as people read them."""
+        parts = [f"{LABELS[field]} {value}" for field, value in self.given]
+        if self.range_name in RANGES:
+            parts.append(f"Created within {RANGES[self.range_name][1]}")
+        if self.tree:
+            parts.append("Top level only")
+        return ", ".join(parts) or "Every workflow"
+
     def pairs(
         self,
         changed: Mapping[str, object] = {},

@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
+from conductor_lite.console.bulk import ACTIONS, VERBS, told
 from conductor_lite.console.frame import frame
 from conductor_lite.console.preferences import preferences
-from conductor_lite.console.rendering import Page
+from conductor_lite.console.rendering import Page, Shortcut
 from conductor_lite.console.site import Site
 from conductor_lite.console.tables import ROWS_PER_PAGE, Paging, page_number
 from conductor_lite.console.urls import app_url
@@ -30,9 +31,12 @@ from conductor_lite.console.workflow_rows import WorkflowRow, columns_of, moment
 from conductor_lite.console.workflow_tree import MAX_SHOWN, tree_rows
 from conductor_lite.errors import DispatchError, InvalidError
 from conductor_lite.operations.applications import Application
+from conductor_lite.operations.bulk import BulkJob
 from conductor_lite.operations.snapshots import Served
-from conductor_lite.operations.topics import application_topic
+from conductor_lite.operations.topics import application_topic, jobs_topic
 from conductor_lite.protocol import WorkflowFilters, WorkflowRecord
+
+_FROM = {"fork-from-failure": " from failure"}
 
 #: Seconds between two looks while somebody watches.
 POLL_SECS = 2.0
@@ -48,6 +52,8 @@ class WorkflowsView(msgspec.Struct, frozen=True, kw_only=True):
     served: Served | None
     #: Workflows of each status that match everything but the status; None when nobody counted.
     counts: dict[str, int] | None
+    #: Bulk jobs of the application that are not over.
+    jobs: tuple[BulkJob, ...]
     #: Why there are no rows, or what is wrong with the filters; empty when nothing is.
     problem: str
     #: Up to which creation time, in milliseconds since 1970, this page of the list goes; None for the first.
@@ -69,21 +75,32 @@ class WorkflowsPage:
         """The page."""
         application = await self._site.operations.applications.get(actor, request.path_params["name"])
         query = read_query(request, self._site)
-        view = await self._view(request, actor, application, query)
         name = application.record.name
+        jobs = await self._site.operations.bulk_jobs.list(actor, name)
+        view = msgspec.structs.replace(
+            await self._view(request, actor, application, query),
+            jobs=tuple(job for job in jobs if not job.is_over),
+        )
+        around = frame(application, actor, "workflows")
         path = app_url(name, "workflows")
         return Page(
             template="workflows.html",
             title=f"Workflows · {name}",
             section="home",
             path=path,
-            topics=(application_topic(application.record.id),),
+            topics=(application_topic(application.record.id), jobs_topic(application.record.id)),
             poll_secs=POLL_SECS,
             styles=("workflows.css",),
             scripts=("workflows.js",),
             data=view,
+            shortcuts=(Shortcut(("x",), "select the row"),),
             extras={
-                "frame": frame(application, actor, "workflows"),
+                "frame": around,
+                "actions": [
+                    (key, f"{VERBS[action][0]}{_FROM.get(key, '')}") for key, action in ACTIONS.items()
+                ],
+                "selectable": bool(view.workflows) and not around.inert_reason,
+                "told": told,
                 "query": query,
                 "path": path,
                 "columns": columns_of(view.workflows, name),
@@ -113,7 +130,7 @@ class WorkflowsPage:
                 f"{LABELS[error.location.partition('.')[2]]}: {error.message}." for error in query.errors
             )
             return _nothing(name, problem)
-        counting = self._counts.begin(actor, application, query.filters)
+        counting = self._counts.begin(actor, application, query.asked)
         try:
             rows, served = await self._rows(actor, name, query, page, until)
         except (DispatchError, InvalidError) as error:
@@ -128,6 +145,7 @@ class WorkflowsPage:
             paging=Paging(page=page, total=None, has_next=has_next),
             served=served,
             counts=await self._counts.take(counting),
+            jobs=(),
             problem="",
             until_epoch_ms=until,
         )
@@ -135,9 +153,7 @@ class WorkflowsPage:
     async def _rows(
         self, actor: Actor, name: str, query: WorkflowQuery, page: int, until: int | None
     ) -> tuple[list[WorkflowRow], Served]:
-        filters = query.filters if until is None else up_to(query.filters, until)
-        if query.tree and filters.has_parent is None and filters.parent_workflow_id is None:
-            filters = msgspec.structs.replace(filters, has_parent=False)
+        filters = query.asked if until is None else up_to(query.asked, until)
         filters = msgspec.structs.replace(
             filters,
             # One more than is shown tells whether there is a next page.
@@ -182,6 +198,7 @@ def _nothing(application_name: str, problem: str) -> WorkflowsView:
         paging=Paging(page=1, total=None, has_next=False),
         served=None,
         counts=None,
+        jobs=(),
         problem=problem,
         until_epoch_ms=None,
     )

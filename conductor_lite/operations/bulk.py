@@ -157,6 +157,14 @@ class BulkJobs:
         application = await self._context.application(actor, application_name)
         return self._find(application, job_id).job
 
+    async def wait(self, actor: Actor, application_name: str, job_id: str, secs: float) -> BulkJob:
+        """Wait until a job is over, for so many seconds at most. Raises as ``get`` does."""
+        job = await self.get(actor, application_name, job_id)
+        task = self._tasks.get(job.id)
+        if task is not None:
+            await asyncio.wait({task}, timeout=secs)
+        return await self.get(actor, application_name, job_id)
+
     async def stop(self, actor: Actor, application_name: str, job_id: str) -> BulkJob:
         """End a job after the message that is under way; what it did stays done.
 

@@ -61,7 +61,7 @@ class BulkOptions(msgspec.Struct, frozen=True, kw_only=True):
     with_children: bool = False
     #: Resume on, or put the forks on, this queue.
     queue_name: str | None = None
-    #: Application version of the forks; None keeps the original's.
+    #: Application version of the forks; None leaves it to the application, which means its latest.
     application_version: str | None = None
 
 

@@ -3,21 +3,18 @@
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable
-from html import unescape
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from support.executor import ScriptedExecutor
-from support.served import APPLICATION, LOCAL, Run, Served, served
-from support.shelf import FIRST_EPOCH_MS, Shelf
+from console.workflow_table import PAGE, Table, link, run_table
+from support.served import APPLICATION, LOCAL, Run, Served
+from support.shelf import FIRST_EPOCH_MS
 from support.wait import wait_until_async
 
 from conductor_lite.auth.actor import LOCAL_ORGANIZATION
 from conductor_lite.clock import Clock
-from conductor_lite.config import Settings
 from conductor_lite.policies.snapshot_sync import Sync
 from conductor_lite.policies.snapshots import Snapshots
 from conductor_lite.protocol import (
@@ -29,58 +26,11 @@ from conductor_lite.protocol import (
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
 
-PAGE = "/apps/shop/workflows"
-
-
-class Table:
-    """What a test works with: the page of an application whose workflows are on a shelf."""
-
-    def __init__(
-        self, scene: Served, shelf: Shelf, executor: ScriptedExecutor, client: httpx.AsyncClient
-    ) -> None:
-        self.scene = scene
-        self.shelf = shelf
-        self.executor = executor
-        self.client = client
-
-    async def see(self, query: str = "") -> str:
-        """The page as people get it."""
-        response = await self.client.get(f"{PAGE}?{query}", headers={"Accept": "text/html"})
-        assert response.status_code == 200, response.text
-        return response.text
-
-    async def data(self, query: str = "") -> dict[str, Any]:
-        """The page as programs get it."""
-        response = await self.client.get(f"{PAGE}?{query}", headers={"Accept": "application/json"})
-        assert response.status_code == 200, response.text
-        return dict(response.json())
-
-    async def ids(self, query: str = "") -> list[str]:
-        """The rows' workflow ids."""
-        return [row["workflow_id"] for row in (await self.data(query))["workflows"]]
-
-
-Body = Callable[[Table], Awaitable[None]]
-
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def on_table(tmp_path: Path) -> Run:
     """Runs an async function on a table."""
-    settings = Settings(data_dir=tmp_path / "data", port=0, dev=True, request_timeout_secs=5)
-
-    def run(body: Body) -> Any:
-        async def whole() -> Any:
-            async with served(settings) as scene:
-                await scene.application_id()
-                shelf = Shelf()
-                executor = shelf.serve(ScriptedExecutor("exec-1"))
-                await scene.connected(executor)
-                async with httpx.AsyncClient(base_url=scene.url, trust_env=False, timeout=20) as client:
-                    return await body(Table(scene, shelf, executor, client))
-
-        return asyncio.run(whole())
-
-    return run
+    return lambda body: run_table(tmp_path, body)
 
 
 async def take_snapshots(scene: Served) -> None:
@@ -93,14 +43,7 @@ async def take_snapshots(scene: Served) -> None:
     await policy.sync(application, Sync(store, source.number, source.progress))
 
 
-def link(html: str, words: str) -> str:
-    """Where the link of these words leads to."""
-    found = re.search(rf'<a [^>]*href="([^"]*)"[^>]*>(?:<[^>]*>)*\s*{re.escape(words)}', html)
-    assert found is not None, words
-    return unescape(found[1])
-
-
-def test_newest_first_narrowed_by_every_filter(run: Run) -> None:
+def test_newest_first_narrowed_by_every_filter(on_table: Run) -> None:
     async def body(table: Table) -> None:
         table.shelf.add("a-1", status="ERROR", queue_name="mail", attributes='{"country": "DE"}')
         table.shelf.add("a-2", status="PENDING", workflow_name="ship", executor_id="exec-1")
@@ -128,10 +71,10 @@ def test_newest_first_narrowed_by_every_filter(run: Run) -> None:
         )
         assert "No workflow matches these filters." in await table.see("user=nobody")
 
-    run(body)
+    on_table(body)
 
 
-def test_pages_stay_what_they_are_while_new_workflows_arrive(run: Run) -> None:
+def test_pages_stay_what_they_are_while_new_workflows_arrive(on_table: Run) -> None:
     async def body(table: Table) -> None:
         table.shelf.fill(250)
         html = await table.see()
@@ -154,10 +97,10 @@ def test_pages_stay_what_they_are_while_new_workflows_arrive(run: Run) -> None:
         assert link(third, "Previous").partition("?")[2] == following
         assert "There is nothing on this page any more" in await table.see(last.replace("page=3", "page=9"))
 
-    run(body)
+    on_table(body)
 
 
-def test_one_question_counts_every_status_and_an_old_sdk_goes_without(run: Run) -> None:
+def test_one_question_counts_every_status_and_an_old_sdk_goes_without(on_table: Run) -> None:
     async def body(table: Table) -> None:
         table.shelf.fill(3, status="ERROR")
         table.shelf.fill(1, prefix="ok")
@@ -173,10 +116,10 @@ def test_one_question_counts_every_status_and_an_old_sdk_goes_without(run: Run) 
         await table.data("status=ERROR&name=order")
         assert table.executor.count(GetWorkflowAggregates) == 2
 
-    run(body)
+    on_table(body)
 
 
-def test_slow_counting_does_not_hold_up_the_table(run: Run) -> None:
+def test_slow_counting_does_not_hold_up_the_table(on_table: Run) -> None:
     async def body(table: Table) -> None:
         table.shelf.fill(1)
         may_answer = asyncio.Event()
@@ -195,10 +138,10 @@ def test_slow_counting_does_not_hold_up_the_table(run: Run) -> None:
 
         await wait_until_async(counted, 5, "the figures")
 
-    run(body)
+    on_table(body)
 
 
-def test_the_tree_shows_children_of_what_is_open(run: Run) -> None:
+def test_the_tree_shows_children_of_what_is_open(on_table: Run) -> None:
     async def body(table: Table) -> None:
         table.shelf.add("top")
         table.shelf.add("other")
@@ -222,10 +165,10 @@ def test_the_tree_shows_children_of_what_is_open(run: Run) -> None:
         assert html.count('class="below"') == 101
         assert "All 130 children of order" in html
 
-    run(body)
+    on_table(body)
 
 
-def test_what_is_wrong_with_a_filter_is_said_and_the_form_keeps_it(run: Run) -> None:
+def test_what_is_wrong_with_a_filter_is_said_and_the_form_keeps_it(on_table: Run) -> None:
     async def body(table: Table) -> None:
         table.shelf.fill(1)
         html = await table.see("attr=country&queue=mail")
@@ -238,10 +181,10 @@ def test_what_is_wrong_with_a_filter_is_said_and_the_form_keeps_it(run: Run) -> 
         assert "ValueError: bad &lt;b&gt;body&lt;/b&gt;" in html
         assert 'value="x"' in html
 
-    run(body)
+    on_table(body)
 
 
-def test_columns_without_anything_in_them_are_left_out(run: Run) -> None:
+def test_columns_without_anything_in_them_are_left_out(on_table: Run) -> None:
     async def body(table: Table) -> None:
         table.shelf.add("a", application_version=None)
         html = await table.see()
@@ -284,10 +227,10 @@ def test_columns_without_anything_in_them_are_left_out(run: Run) -> None:
         assert ">1.5 s<" in html
         assert link(html, "mail") == f"{PAGE}?status=SUCCESS&queue=mail"
 
-    run(body)
+    on_table(body)
 
 
-def test_hostile_values_stay_text(run: Run) -> None:
+def test_hostile_values_stay_text(on_table: Run) -> None:
     evil = "<img src=x onerror=alert(1)>\"'{{7*7}}"
 
     async def body(table: Table) -> None:
@@ -310,10 +253,10 @@ def test_hostile_values_stay_text(run: Run) -> None:
         assert link(html, "&lt;img").startswith("/apps/shop/workflows/~?id=")
         assert "without a name" in html
 
-    run(body)
+    on_table(body)
 
 
-def test_offline_the_last_snapshot_is_shown_and_without_one_that_is_said(run: Run) -> None:
+def test_offline_the_last_snapshot_is_shown_and_without_one_that_is_said(on_table: Run) -> None:
     async def body(table: Table) -> None:
         table.shelf.fill(3, status="PENDING")
         await take_snapshots(table.scene)
@@ -329,4 +272,4 @@ def test_offline_the_last_snapshot_is_shown_and_without_one_that_is_said(run: Ru
         missing: httpx.Response = await table.client.get("/apps/nobody/workflows")
         assert missing.status_code == 404
 
-    run(body)
+    on_table(body)
