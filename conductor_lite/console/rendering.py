@@ -1,6 +1,7 @@
 """From a page's data to a response: a whole HTML page, its live part alone, or JSON."""
 
 import functools
+import gzip
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -28,6 +29,9 @@ _TEMPLATES = Path(__file__).parent / "templates"
 #: What htmx and our scripts name as the place that an answer goes to, and the layout that it gets.
 _LAYOUTS = {"div#live": "live.html", "dialog#modal": "dialog.html"}
 _JSON = "application/json"
+_LEAST_COMPRESSED_BYTES = 1_024
+#: Quick rather than small: an event loop waits for it.
+_COMPRESSION_LEVEL = 3
 
 
 _FILTERS: tuple[Callable[..., object], ...] = (
@@ -105,7 +109,8 @@ class Renderer:
         """Answer with the page in the form that the client asked for."""
         if prefers_json(request.headers.get("accept", "")):
             body = msgspec.json.encode(page.data)
-            return Response(body, page.status, {"Cache-Control": "no-store", "Vary": "Accept"}, _JSON)
+            plain = Response(body, page.status, {"Cache-Control": "no-store", "Vary": "Accept"}, _JSON)
+            return _compressed(request, plain)
         if page.moved_to:
             return RedirectResponse(page.moved_to, 303, {"Cache-Control": "no-store"})
         # Going back must show the whole page, not the part that was last fetched from the same address.
@@ -132,7 +137,7 @@ class Renderer:
         if whole:
             self._guard.take_flash(request, response)
             remember_range(request, response)
-        return response
+        return _compressed(request, response)
 
 
 def _environment() -> Environment:
@@ -182,6 +187,21 @@ def _measure(value: float | None, unit: str) -> str:
     if unit != "secs":
         return formatting.number(value)
     return formatting.duration(value) if value else "0 s"
+
+
+def _compressed(request: Request, response: Response) -> Response:
+    """The answer as few bytes, where the client takes them so and it is worth it.
+
+    No secret can be guessed from its length: without our cookie, which no other site's requests carry, a page's
+    token is another one each time.
+    """
+    response.headers.add_vary_header("Accept-Encoding")
+    body = bytes(response.body)
+    if len(body) >= _LEAST_COMPRESSED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+        response.body = gzip.compress(body, _COMPRESSION_LEVEL, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
 
 
 def _hash(text: str) -> str:

@@ -374,3 +374,14 @@ def test_what_one_may_not_do_is_absent(connect: Connect, operations: PicturedOpe
 def test_unreadable_forms_are_refused_politely(client: httpx.Client, body: bytes, content_type: str) -> None:
     answer = client.post("/apps", content=body, headers={"Content-Type": content_type})
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_pages_are_compressed_for_those_who_can_read_it(client: httpx.Client, accept: str) -> None:
+    plain = client.get("/apps/orders", headers={"Accept": accept, "Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    small = client.get("/apps/orders", headers={"Accept": accept, "Accept-Encoding": "gzip"})
+    assert small.headers["content-encoding"] == "gzip"
+    assert int(small.headers["content-length"]) < len(plain.content) / 2
+    assert "Accept-Encoding" in small.headers["vary"]
+    assert len(small.content) == len(plain.content)
