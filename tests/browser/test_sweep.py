@@ -1,0 +1,193 @@
+"""Every page of the console, of a real application that means it harm: every width, both colour schemes.
+
+What a page does is for its own tests; here stands what holds for all of them.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from browser.conftest import Open
+from browser.test_looks import axe, unfold
+from playwright.sync_api import Page, expect
+from support.showcase import APPLICATION, Showcase
+
+APP = f"/apps/{APPLICATION}"
+HOSTILE_WORKFLOW = f"{APP}/workflows/~?id=..%2Fa+b%2F%3Csvg+onload%3Dalert%281%29%3E%3Fx%3D1%23y%252F%26z"
+
+#: Name of each page, and where it is.
+PAGES = {
+    "home": "/",
+    "search": "/search?q=held",
+    "keys": "/keys",
+    "audit": "/audit",
+    "settings": "/settings",
+    "preferences": "/preferences",
+    "overview": APP,
+    "workflows": f"{APP}/workflows",
+    "workflows-filtered": f"{APP}/workflows?status=ERROR",
+    "workflows-tree": f"{APP}/workflows?tree=1",
+    "workflow": f"{APP}/workflows/order-1",
+    "workflow-hostile": HOSTILE_WORKFLOW,
+    "workflow-enormous": f"{APP}/workflows/enormous-1",
+    "workflow-timeline": f"{APP}/workflows/nested-1?view=timeline",
+    "workflow-graph": f"{APP}/workflows/nested-1?view=graph",
+    "workflow-events": f"{APP}/workflows/order-1?view=events",
+    "workflow-notifications": f"{APP}/workflows/order-1?view=notifications",
+    "workflow-streams": f"{APP}/workflows/order-1?view=streams",
+    "schedules": f"{APP}/schedules",
+    "schedule": f"{APP}/schedules/every-minute",
+    "backfill": f"{APP}/schedules/every-minute/backfill",
+    "retention": f"{APP}/retention",
+    "not-found": "/nothing-here",
+}
+#: Those that only an executor can fill have nothing to show while none is there, and say so.
+OF_THE_APPLICATION = [name for name, path in PAGES.items() if path.startswith(APP)]
+
+#: Sums up what moves by itself while a page loads and goes live.
+_WATCH_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({type: "layout-shift", buffered: true});
+"""
+
+
+@pytest.fixture(scope="module")
+def settled(showcase: Showcase) -> Showcase:
+    """The showcase once there are snapshots, so that no page changes for that while it is looked at."""
+    showcase.await_snapshots(10)
+    return showcase
+
+
+@pytest.fixture
+def client(showcase: Showcase) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=showcase.url, timeout=30, trust_env=False, follow_redirects=True) as client:
+        yield client
+
+
+def wait_until_calm(page: Page) -> None:
+    """Until the page is live, where it is one that is, and has fetched itself once."""
+    page.wait_for_load_state("load")
+    if page.locator("#live[data-watched]").count():
+        page.wait_for_selector('#live-state[data-state="live"]')
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_for_every_screen_and_every_reader(settled: Showcase, open_page: Open, name: str) -> None:
+    page = open_page("about:blank", color_scheme="light")
+    page.add_init_script(_WATCH_SHIFTS)
+    page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
+    answer = page.goto(settled.url + PAGES[name])
+    assert answer is not None
+    assert answer.status == (404 if name == "not-found" else 200)
+    wait_until_calm(page)
+    assert page.evaluate("window.shifted") < 0.01
+    assert page.locator("main img, main iframe, main script:not([type='application/json'])").count() == 0
+    require_small(page, settled.url)
+    words = page.locator("main").inner_text()
+    unfold(page)
+    for width in (360, 768, 1440, 2560):
+        page.set_viewport_size({"width": width, "height": 900})
+        widest = page.evaluate("document.documentElement.scrollWidth")
+        assert widest <= page.evaluate("document.documentElement.clientWidth"), f"at {width} px"
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert axe(page) == []
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 360, "height": 900})
+    assert axe(page) == []
+    bare = open_page(settled.url + PAGES[name], java_script_enabled=False)
+    expect(bare.locator("h1").first).to_be_attached()
+    # What a script would add is extra: what stands in a heading stands there without it as well.
+    for heading in bare.locator("main h2:visible").all_inner_texts():
+        assert heading.split("\n")[0] in words
+
+
+def require_small(page: Page, url: str) -> None:
+    """Everything came from here, and was under 100 kB but for what draws charts."""
+    entries = page.evaluate(
+        "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
+        ".map(each => [each.name, each.transferSize])"
+    )
+    assert all(address.startswith(url) for address, _ in entries)
+    loaded = [size for address, size in entries if not re.search(r"/events\?|/static/uplot", address)]
+    assert sum(loaded) < 100_000
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "not-found"])
+def test_page_is_json_for_programs(settled: Showcase, client: httpx.Client, name: str) -> None:
+    answer = client.get(PAGES[name], headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert isinstance(json.loads(answer.content), dict)
+
+
+def test_every_page_of_the_console_is_swept(settled: Showcase, client: httpx.Client) -> None:
+    """Links of the navigation and of the tabs lead to pages that the list above has."""
+    seen = set()
+    for start in ("/", APP):
+        seen |= set(re.findall(r'<a href="([^"]+)" data-go=', client.get(start).text))
+    assert seen
+    assert seen <= set(PAGES.values())
+
+
+def test_everything_can_be_reached_by_keyboard(settled: Showcase, open_page: Open) -> None:
+    for name in ("home", "workflows", "workflow", "schedules", "keys"):
+        page = open_page(settled.url + PAGES[name])
+        wait_until_calm(page)
+        wanted = page.evaluate(
+            """() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary')]
+                .filter((each) => each.checkVisibility({visibilityProperty: true}) && !each.disabled
+                  && !each.closest('dialog:not([open])') && each.type !== 'hidden' && each.type !== 'radio')
+                .map((each, number) => { each.dataset.wanted = number; return number; })"""
+        )
+        reached, bare = set(), []
+        for _ in range(len(wanted) * 2 + 40):
+            page.keyboard.press("Tab")
+            found = page.evaluate(
+                """() => { const here = document.activeElement;
+                  const style = getComputedStyle(here);
+                  const shown = style.outlineStyle !== 'none' || style.boxShadow !== 'none';
+                  return [here.dataset.wanted ?? null, shown, here.outerHTML.slice(0, 120)]; }"""
+            )
+            if found[0] is not None:
+                if found[0] in reached:
+                    break
+                reached.add(found[0])
+                if not found[1]:
+                    bare.append(found[2])
+        missed = [number for number in wanted if str(number) not in reached]
+        html = [
+            page.locator(f'[data-wanted="{number}"]').first.evaluate("e => e.outerHTML.slice(0, 160)")
+            for number in missed[:5]
+        ]
+        assert not missed, f"{name}: {len(missed)} of {len(wanted)} not reached, such as {html}"
+        assert not bare, f"{name}: no focus to be seen on {bare[:5]}"
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Showcase]:
+    """A showcase of the test's own, to do harm to."""
+    with Showcase(tmp_path) as showcase:
+        yield showcase
+
+
+def test_pages_stay_readable_when_the_application_is_gone(mortal: Showcase, open_page: Open) -> None:
+    mortal.await_snapshots(20)
+    watched = open_page(f"{mortal.url}{APP}/workflows")
+    wait_until_calm(watched)
+    mortal.vanish()
+    # The page that was open says so by itself.
+    expect(watched.get_by_text("Offline.")).to_be_visible(timeout=15_000)
+    expect(watched.get_by_text("order-1")).to_be_visible()
+    page = open_page("about:blank")
+    for name in OF_THE_APPLICATION:
+        answer = page.goto(mortal.url + PAGES[name])
+        assert answer is not None
+        assert answer.status in (200, 404, 503), name
+        expect(page.locator(".tabline").first).to_be_visible()
+        inert = page.locator("main .inert")
+        for number in range(min(3, inert.count())):
+            assert inert.nth(number).get_attribute("title"), f"{name}: no reason why it is off"
