@@ -74,7 +74,10 @@ class SchedulesView(msgspec.Struct, frozen=True, kw_only=True):
 class SchedulePageView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the page of one schedule shows."""
 
-    schedule: ScheduleView
+    name: str
+    #: None when no executor can tell, for the reason given.
+    schedule: ScheduleView | None
+    missing: str
     #: Its latest runs, newest first, and where they were read.
     runs: tuple[WorkflowRecord, ...]
     served: Served
@@ -139,9 +142,13 @@ class SchedulesPage:
         operations = self._site.operations
         application = await operations.applications.get(actor, request.path_params["name"])
         name, schedule_name = application.record.name, name_in(request, "schedule")
-        record = await operations.schedules.get(actor, name, schedule_name)
         runs: tuple[WorkflowRecord, ...] = ()
-        served, problem = Served(source="executor"), ""
+        served, problem, missing = Served(source="executor"), "", ""
+        record: ScheduleRecord | None = None
+        try:
+            record = await operations.schedules.get(actor, name, schedule_name)
+        except DispatchError as error:
+            missing = str(error)
         try:
             filters = WorkflowFilters(schedule_name=[schedule_name], limit=_LAST_RUNS, sort_desc=True)
             listing = await operations.snapshots.search(actor, name, filters)
@@ -158,7 +165,11 @@ class SchedulesPage:
             topics=(application_topic(application.record.id),),
             poll_secs=LIVE_SECS,
             data=SchedulePageView(
-                schedule=schedule_view(record, self._site.now(), next_runs=_NEXT_RUNS),
+                name=schedule_name,
+                schedule=None
+                if record is None
+                else schedule_view(record, self._site.now(), next_runs=_NEXT_RUNS),
+                missing=missing,
                 runs=runs,
                 served=served,
                 problem=problem,

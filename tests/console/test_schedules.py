@@ -167,6 +167,9 @@ def test_without_an_executor_it_says_why_nothing_is_there(run: Run) -> None:
             page = await client.get("/apps/shop/schedules")
             assert page.status_code == 200
             assert "only an executor can read them" in page.text
+            page = await client.get("/apps/shop/schedules/nightly")
+            assert page.status_code == 200
+            assert "only an executor can read them" in page.text
 
     run(body)
 
