@@ -3,7 +3,7 @@
 import msgspec
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE, METRIC_READ
+from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.console.urls import app_url
 from conductor_lite.operations.applications import Application
 
@@ -30,6 +30,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     current: str
     #: Why nothing can be done to its workflows now; empty when something can.
     inert_reason: str
+    #: Why its settings cannot be changed by whoever looks; empty when they can.
+    locked_reason: str
 
 
 #: Key, label, path below the application, shortcut, permission.
@@ -42,11 +44,13 @@ _TABS = (
     ("versions", "Versions", ("versions",), "v", APPLICATION_READ),
     ("alerts", "Alerts", ("alerts",), "l", APPLICATION_READ),
     ("retention", "Retention", ("retention",), "r", APPLICATION_READ),
-    ("autoscaling", "Autoscaling", ("autoscaling",), "c", METRIC_READ),
+    ("autoscaling", "Autoscaling", ("autoscaling",), "c", APPLICATION_READ),
     ("settings", "Settings", ("settings",), ",", APPLICATION_READ),
 )
 #: Tabs whose pages exist.
-_BUILT = {"overview", "retention", "schedules", "workflows"}
+_BUILT = {"alerts", "overview", "retention", "schedules", "workflows"}
+_READ_ONLY = "You may look at this application, not change it: application.write is missing."
+_OFFLINE = "No executor is connected; this can be done when one is."
 
 
 def frame(application: Application, actor: Actor, current: str) -> Frame:
@@ -69,7 +73,8 @@ def frame(application: Application, actor: Actor, current: str) -> Frame:
             if key in _BUILT and permission in actor.permissions
         ),
         current=current,
-        inert_reason=_inert_reason(application, actor),
+        inert_reason=_locked_reason(actor) or ("" if application.available else _OFFLINE),
+        locked_reason=_locked_reason(actor),
     )
 
 
@@ -79,9 +84,5 @@ def tab_url(application_name: str, key: str, **query: object) -> str:
     return app_url(application_name, *(parts if key in _BUILT else ()), **query)
 
 
-def _inert_reason(application: Application, actor: Actor) -> str:
-    if APPLICATION_WRITE not in actor.permissions:
-        return "You may look at this application, not change it: application.write is missing."
-    if not application.available:
-        return "No executor is connected; this can be done when one is."
-    return ""
+def _locked_reason(actor: Actor) -> str:
+    return "" if APPLICATION_WRITE in actor.permissions else _READ_ONLY

@@ -11,6 +11,9 @@ from starlette.routing import BaseRoute, Route
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.config import Settings
+from conductor_lite.console.alert_rules import AlertRulesPage
+from conductor_lite.console.alert_targets import AlertTargetsPage
+from conductor_lite.console.alerts import AlertsPage
 from conductor_lite.console.application import ApplicationPage
 from conductor_lite.console.assets import static_routes
 from conductor_lite.console.audit import AuditPage
@@ -47,6 +50,9 @@ _PAGES = (
     WorkflowActionsPage,
     SchedulesPage,
     RetentionPage,
+    AlertsPage,
+    AlertRulesPage,
+    AlertTargetsPage,
     KeysPage,
     AuditPage,
     SettingsPage,

@@ -1,4 +1,4 @@
-"""The lines that connect an application to this server, per language. Text only; no HTML.
+"""The lines that connect an application to this server and take its alerts, per language. Text only; no HTML.
 
 For the SDKs whose own client speaks the executor protocol. Every name in them also stands in a sample
 application of ``tests/interop/sdks``, which is built and run.
@@ -11,7 +11,7 @@ APPLICATION_PLACEHOLDER = "my-app"
 
 
 class Snippet(msgspec.Struct, frozen=True, kw_only=True):
-    """How one language connects."""
+    """How one language does it."""
 
     key: str
     label: str
@@ -80,6 +80,51 @@ def snippets(url: str, application_name: str = APPLICATION_PLACEHOLDER) -> tuple
                 f'DBOSConfig config = DBOSConfig.defaultsFromEnv("{name}")\n'
                 f'    .withConductorDomain("{url}")\n'
                 '    .withConductorKey(System.getenv("CONDUCTOR_KEY"));'
+            ),
+        ),
+    )
+
+
+def alert_handlers() -> tuple[Snippet, ...]:
+    """The lines that take alerts, in every language. They come before the launch."""
+    return (
+        Snippet(
+            key="python",
+            label="Python",
+            package="dbos<3",
+            code=(
+                "@DBOS.alert_handler\n"
+                "def on_alert(name: str, message: str, metadata: dict[str, str]) -> None:\n"
+                '    DBOS.logger.warning("%s: %s %s", name, message, metadata)'
+            ),
+        ),
+        Snippet(
+            key="typescript",
+            label="TypeScript",
+            package="@dbos-inc/dbos-sdk@4",
+            code=(
+                "DBOS.setAlertHandler(async (name, message, metadata) => {\n"
+                "  console.warn(name, message, metadata);\n"
+                "});"
+            ),
+        ),
+        Snippet(
+            key="go",
+            label="Go",
+            package="github.com/dbos-inc/dbos-transact-golang@v1.2.0",
+            code=(
+                "dbos.SetAlertHandler(ctx, func(name, message string, metadata map[string]string) {\n"
+                "\tlog.Println(name, message, metadata)\n"
+                "})"
+            ),
+        ),
+        Snippet(
+            key="java",
+            label="Java",
+            package="dev.dbos:transact up to 1.2",
+            code=(
+                "dbos.registerAlertHandler((name, message, metadata) ->\n"
+                '    System.err.println(name + ": " + message + " " + metadata));'
             ),
         ),
     )

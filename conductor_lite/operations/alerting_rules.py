@@ -10,9 +10,36 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.errors import FieldError, InvalidError, NotFoundError
 from conductor_lite.operations.context import Context
-from conductor_lite.store.records import RULE_TYPES, AlertingRuleRecord, ApplicationRecord, RuleMetadata
+from conductor_lite.store.records import (
+    DEFAULT_MIN_INTERVAL_SECS,
+    RULE_TYPES,
+    AlertingRuleRecord,
+    ApplicationRecord,
+    ExecutorLost,
+    RecoveryFlapping,
+    RuleMetadata,
+    ScheduleMissed,
+    SlowQueue,
+    SlowWorkflow,
+    StrandedVersion,
+    UnresponsiveApplication,
+    WorkflowFailure,
+)
 
-__all__ = ["AlertingRuleRecord", "AlertingRules", "RuleMetadata"]
+__all__ = [
+    "DEFAULT_MIN_INTERVAL_SECS",
+    "AlertingRuleRecord",
+    "AlertingRules",
+    "ExecutorLost",
+    "RecoveryFlapping",
+    "RuleMetadata",
+    "ScheduleMissed",
+    "SlowQueue",
+    "SlowWorkflow",
+    "StrandedVersion",
+    "UnresponsiveApplication",
+    "WorkflowFailure",
+]
 
 UNRESPONSIVE_APPLICATION = "UnresponsiveApplication"
 MAX_MIN_INTERVAL_SECS = 2**31 - 1

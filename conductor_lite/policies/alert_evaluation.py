@@ -8,6 +8,7 @@ import msgspec
 from conductor_lite.fleet.views import HEALTHY, ExecutorView, VersionView
 from conductor_lite.store.alert_records import AlertText
 from conductor_lite.store.records import (
+    DEFAULT_MIN_INTERVAL_SECS,
     ExecutorLost,
     RecoveryFlapping,
     ScheduleMissed,
@@ -20,8 +21,6 @@ from conductor_lite.store.records import (
 
 #: Seconds that an application must be away before it counts: less is a reconnection.
 UNAVAILABLE_SECS = 10.0
-#: Seconds that a rule which leaves it to the conductor stays quiet after firing.
-DEFAULT_MIN_INTERVAL_SECS = 3_600
 #: Names that a message spells out; it counts the others.
 _NAMED = 5
 _EVERY = "*"

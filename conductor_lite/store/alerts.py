@@ -54,8 +54,17 @@ class Alerts:
             found = [AlertRecord(**row._asdict()) for row in await connection.execute(query)]
         return {record.rule_id: record for record in found}
 
-    async def list(self, application_id: str, *, limit: int, offset: int = 0) -> list[AlertHistory]:
-        """An application's firings with what became of their messages, newest first."""
+    async def list(
+        self, application_id: str, *, limit: int, offset: int = 0, rule_id: str | None = None
+    ) -> list[AlertHistory]:
+        """An application's firings with what became of their messages, newest first.
+
+        Args:
+            application_id: whose.
+            limit: most firings to give.
+            offset: how many to pass over.
+            rule_id: only those of one rule, which may be gone by now.
+        """
         query = (
             select(alerts)
             .where(alerts.c.application_id == application_id)
@@ -63,6 +72,8 @@ class Alerts:
             .limit(limit)
             .offset(offset)
         )
+        if rule_id is not None:
+            query = query.where(alerts.c.rule_id == rule_id)
         async with self._db.read() as connection:
             found = [AlertRecord(**row._asdict()) for row in await connection.execute(query)]
             wanted = select(alert_deliveries).where(

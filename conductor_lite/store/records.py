@@ -223,6 +223,10 @@ RULE_TYPES: Mapping[str, type[RuleMetadata]] = {
 }
 
 
+#: Seconds that a rule which leaves it to the conductor stays quiet after firing.
+DEFAULT_MIN_INTERVAL_SECS = 3_600
+
+
 class AlertingRuleRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A rule that tells an application's alert handler when something is wrong."""
 
