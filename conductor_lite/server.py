@@ -89,7 +89,7 @@ class Conductor:
         audit_log = AuditLog(db)
         snapshots = SnapshotStore(db)
         changes = Changes()
-        verifier = KeyVerifier(api_keys.by_id)
+        verifier = KeyVerifier(api_keys.by_id, clock.now)
         self.fleet = Fleet(settings, applications, Executors(db), audit_log, changes, clock)
         rules, alerts, targets = AlertingRules(db), Alerts(db), NotificationTargets(db)
         retention_runs, notifier = RetentionRuns(db), Notifier()

@@ -12,6 +12,7 @@ import secrets
 import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import msgspec
 from argon2 import PasswordHasher
@@ -75,10 +76,19 @@ class KeyVerifier:
 
     Args:
         find: looks a stored key up by its public id.
+        now: the calendar.
     """
 
-    def __init__(self, find: Callable[[str], Awaitable[ApiKeyRecord | None]]) -> None:
+    def __init__(
+        self,
+        find: Callable[[str], Awaitable[ApiKeyRecord | None]],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._find = find
+        self._now = now
+        # When each key was last presented and good, by public id. Not written down: that would bring the disk
+        # into the way of every request.
+        self._used: dict[str, datetime] = {}
         # Digests are keyed, so that memory never holds anything a key could be recovered or replayed from.
         self._digest_key = secrets.token_bytes(32)
         # Digest of the key -> its record; entries leave by revocation or when a newer one needs the room.
@@ -101,6 +111,7 @@ class KeyVerifier:
         digest = hashlib.blake2b(key.encode(), key=self._digest_key, digest_size=32).digest()
         if (record := self._verified.get(digest)) is not None:
             self._verified.move_to_end(digest)
+            self._used[record.id] = self._now()
             return record
         if digest in self._refused:
             raise _refusal()
@@ -110,7 +121,13 @@ class KeyVerifier:
             self._under_way[digest] = task
             task.add_done_callback(lambda _: self._under_way.pop(digest, None))
         # Shielded: one impatient caller must not cancel the answer that others wait for.
-        return await asyncio.shield(task)
+        record = await asyncio.shield(task)
+        self._used[record.id] = self._now()
+        return record
+
+    def last_used_at(self, key_id: str) -> datetime | None:
+        """When a key was last good for something; None: not since the start."""
+        return self._used.get(key_id)
 
     def forget(self, key_id: str) -> None:
         """Stop accepting a revoked key at once."""

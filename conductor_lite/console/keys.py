@@ -1,4 +1,4 @@
-"""The page of API keys: list, create with the secret shown once, revoke."""
+"""The page of API keys: list, create with the secret shown once, rename, revoke."""
 
 import msgspec
 from starlette.requests import Request
@@ -6,26 +6,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.auth.permissions import ALL_PERMISSIONS, APPLICATION_READ, WEBSOCKET_CONNECT
+from conductor_lite.auth.permissions import APPLICATION_READ, WEBSOCKET_CONNECT
 from conductor_lite.console.forms import Flash, Form
+from conductor_lite.console.permissions import EXPLAINED
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site, explain
-from conductor_lite.console.snippets import server_url, snippets
+from conductor_lite.console.snippets import APPLICATION_PLACEHOLDER, Snippet, server_url, snippets
 from conductor_lite.console.tables import Paging, cut, page_number
 from conductor_lite.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from conductor_lite.operations.keys import MAX_NAME_LENGTH, ApiKey, CreatedApiKey
 from conductor_lite.operations.topics import APPLICATIONS, KEYS
 
-_EXPLANATIONS = {
-    "organization.read": "Read the audit log.",
-    "organization.write": "Change organisation settings.",
-    "application.read": "See applications and executors.",
-    "application.write": "Register, change and delete applications.",
-    "metric.read": "Read metrics.",
-    "token.read": "List API keys.",
-    "token.write": "Create and revoke API keys.",
-    "websocket.connect": "Connect executors. All that an application needs.",
-}
+#: Seconds between two looks at which keys are in use.
+_POLL_SECS = 15.0
 
 
 class KeysView(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +31,7 @@ class KeysView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeysPage:
-    """Shows, creates and revokes API keys."""
+    """Shows, creates, renames and revokes API keys."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -50,6 +43,8 @@ class KeysPage:
             Route("/keys", shows(self.show), methods=["GET"]),
             Route("/keys", does(self.create), methods=["POST"]),
             # A key's name may hold a slash, so it stands in the query, not in the path.
+            Route("/keys/rename", shows(self.ask_name), methods=["GET"]),
+            Route("/keys/rename", does(self.rename), methods=["POST"]),
             Route("/keys/revoke", shows(self.confirm_revocation), methods=["GET"]),
             Route("/keys/revoke", does(self.revoke), methods=["POST"]),
         ]
@@ -87,18 +82,34 @@ class KeysPage:
             return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         return self._site.respond(request, await self._page(request, actor, created=created), actor)
 
+    async def ask_name(self, request: Request, actor: Actor) -> Page:
+        """Ask for a key's new name."""
+        return _rename_page(await self._key(request.query_params.get("name", ""), actor))
+
+    async def rename(self, request: Request, actor: Actor, form: Form) -> Response:
+        """Rename a key, and come back."""
+        name, new_name = _as_it_is(form, "name"), form.text("new_name")
+        try:
+            await self._site.operations.keys.rename(actor, name, new_name)
+        except (ConflictError, InvalidError) as error:
+            page = _rename_page(await self._key(name, actor), new_name, explain(error))
+            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+        return self._site.redirect(request, "/keys", Flash(text=f"{name} is called {new_name} now."))
+
     async def confirm_revocation(self, request: Request, actor: Actor) -> Page:
-        """Ask before revoking; what the dialog says, for browsers without scripts."""
-        name = request.query_params.get("name", "")
+        """Ask before revoking."""
+        key = await self._key(request.query_params.get("name", ""), actor)
+        return Page(template="key_revoke.html", title="Revoke an API key?", section="keys", data=key)
+
+    async def _key(self, name: str, actor: Actor) -> ApiKey:
         key = next((key for key in await self._site.operations.keys.list(actor) if key.name == name), None)
         if key is None:
             raise NotFoundError("There is no such API key; it may have been revoked already.")
-        return Page(template="key_revoke.html", title="Revoke an API key?", section="keys", data=key)
+        return key
 
     async def revoke(self, request: Request, actor: Actor, form: Form) -> Response:
         """Revoke a key, and come back."""
-        # Not stripped: a name is what it is, blanks included.
-        name = next(iter(form.all("name")), "")
+        name = _as_it_is(form, "name")
         await self._site.operations.keys.revoke(actor, name)
         flash = Flash(text=f"Revoked {name}. Executors that used it are disconnected.")
         return self._site.redirect(request, "/keys", flash)
@@ -124,22 +135,49 @@ class KeysPage:
             "limited": False,
             "problem": "",
         }
-        url = server_url(request)
         return Page(
             template="keys.html",
             title="API keys",
             section="keys",
             path="/keys",
             topics=(KEYS, APPLICATIONS),
+            poll_secs=_POLL_SECS,
+            styles=("admin.css",),
             data=KeysView(keys=shown, paging=paging, key_count=len(keys)),
             extras={
                 "filters": {"q": query},
                 "form": filled or unfilled,
                 "created": created,
-                "permissions": [(name, _EXPLANATIONS.get(name, "")) for name in ALL_PERMISSIONS],
+                "permissions": EXPLAINED,
                 "application_names": names,
                 "max_name_length": MAX_NAME_LENGTH,
-                "server_url": url,
-                "snippets": snippets(url),
+                "http_url": f"{request.url.scheme}://{request.url.netloc}",
+                "filled_snippets": _filled(request, created) if created else (),
             },
         )
+
+
+def _rename_page(key: ApiKey, new_name: str | None = None, problem: str = "") -> Page:
+    return Page(
+        template="key_rename.html",
+        title="Rename an API key",
+        section="keys",
+        data=key,
+        extras={
+            "new_name": key.name if new_name is None else new_name,
+            "problem": problem,
+            "max_name_length": MAX_NAME_LENGTH,
+        },
+    )
+
+
+def _as_it_is(form: Form, field: str) -> str:
+    """A key's name from a form, not stripped: it is what it is, blanks included."""
+    return next(iter(form.all(field)), "")
+
+
+def _filled(request: Request, created: CreatedApiKey) -> tuple[Snippet, ...]:
+    """The lines that connect, with the key in them; for the one application that it reaches, if it is one."""
+    names = created.api_key.application_names
+    name = names[0] if len(names) == 1 else APPLICATION_PLACEHOLDER
+    return snippets(server_url(request), name, created.key)

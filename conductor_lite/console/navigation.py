@@ -18,6 +18,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 SECTIONS = (
     Section(key="home", label="Applications", url="/", shortcut="h", permission="application.read"),
     Section(key="keys", label="API keys", url="/keys", shortcut="k", permission="token.read"),
+    Section(key="users", label="Users", url="/users", shortcut="u", permission="organization.read"),
     Section(key="audit", label="Audit log", url="/audit", shortcut="a", permission="organization.read"),
     Section(key="settings", label="Settings", url="/settings", shortcut="t", permission="organization.read"),
 )

@@ -27,6 +27,7 @@ from conductor_lite.console.schedules import SchedulesPage
 from conductor_lite.console.search import SearchPage
 from conductor_lite.console.server_settings import SettingsPage
 from conductor_lite.console.site import Problem, Site
+from conductor_lite.console.users import UsersPage
 from conductor_lite.console.workflow import WorkflowPage
 from conductor_lite.console.workflow_actions import WorkflowActionsPage
 from conductor_lite.console.workflow_files import WorkflowFilesPage
@@ -54,6 +55,7 @@ _PAGES = (
     AlertRulesPage,
     AlertTargetsPage,
     KeysPage,
+    UsersPage,
     AuditPage,
     SettingsPage,
     SearchPage,

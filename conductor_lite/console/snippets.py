@@ -9,6 +9,14 @@ from starlette.requests import Request
 
 APPLICATION_PLACEHOLDER = "my-app"
 
+#: How Python, TypeScript, Go and Java read the key.
+_FROM_ENVIRONMENT = (
+    'os.environ["CONDUCTOR_KEY"]',
+    "process.env.CONDUCTOR_KEY",
+    'os.Getenv("CONDUCTOR_KEY")',
+    'System.getenv("CONDUCTOR_KEY")',
+)
+
 
 class Snippet(msgspec.Struct, frozen=True, kw_only=True):
     """How one language does it."""
@@ -26,14 +34,18 @@ def server_url(request: Request) -> str:
     return f"{scheme}://{request.url.netloc}"
 
 
-def snippets(url: str, application_name: str = APPLICATION_PLACEHOLDER) -> tuple[Snippet, ...]:
+def snippets(url: str, application_name: str = APPLICATION_PLACEHOLDER, key: str = "") -> tuple[Snippet, ...]:
     """The lines to paste, in every language.
 
     Args:
         url: from ``server_url``.
         application_name: the name to connect under.
+        key: an API key to fill in; without one the lines read it from the environment.
     """
     name = application_name
+    python, typescript, go, java = (
+        (f'"{key}"', f"'{key}'", f'"{key}"', f'"{key}"') if key else _FROM_ENVIRONMENT
+    )
     return (
         Snippet(
             key="python",
@@ -43,7 +55,7 @@ def snippets(url: str, application_name: str = APPLICATION_PLACEHOLDER) -> tuple
                 "config: DBOSConfig = {\n"
                 f'    "name": "{name}",\n'
                 f'    "conductor_url": "{url}",\n'
-                '    "conductor_key": os.environ["CONDUCTOR_KEY"],\n'
+                f'    "conductor_key": {python},\n'
                 "}"
             ),
         ),
@@ -55,7 +67,7 @@ def snippets(url: str, application_name: str = APPLICATION_PLACEHOLDER) -> tuple
                 f"DBOS.setConfig({{ name: '{name}' }});\n"
                 "await DBOS.launch({\n"
                 f"  conductorURL: '{url}',\n"
-                "  conductorKey: process.env.CONDUCTOR_KEY,\n"
+                f"  conductorKey: {typescript},\n"
                 "});"
             ),
         ),
@@ -68,7 +80,7 @@ def snippets(url: str, application_name: str = APPLICATION_PLACEHOLDER) -> tuple
                 f'\tAppName:         "{name}",\n'
                 '\tDatabaseURL:     os.Getenv("DATABASE_URL"),\n'
                 f'\tConductorURL:    "{url}",\n'
-                '\tConductorAPIKey: os.Getenv("CONDUCTOR_KEY"),\n'
+                f"\tConductorAPIKey: {go},\n"
                 "})"
             ),
         ),
@@ -79,7 +91,7 @@ def snippets(url: str, application_name: str = APPLICATION_PLACEHOLDER) -> tuple
             code=(
                 f'DBOSConfig config = DBOSConfig.defaultsFromEnv("{name}")\n'
                 f'    .withConductorDomain("{url}")\n'
-                '    .withConductorKey(System.getenv("CONDUCTOR_KEY"));'
+                f"    .withConductorKey({java});"
             ),
         ),
     )

@@ -5,6 +5,7 @@ Wires the parts of this package together, and takes sockets in and out; what bec
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -142,6 +143,10 @@ class Fleet:
     def connection_count(self) -> int:
         """How many sockets of executors are registered."""
         return len(self._registry.connections())
+
+    def connections_by_key(self) -> Counter[str]:
+        """How many sockets of executors there are by the public id of the key that they came in with."""
+        return Counter(c.api_key_id for c in self._registry.connections() if c.api_key_id is not None)
 
     def request_durations(self) -> DurationsView:
         """How long executors have taken to answer."""

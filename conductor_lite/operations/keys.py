@@ -27,6 +27,10 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     application_ids: tuple[str, ...]
     application_names: tuple[str, ...]
     all_applications: bool
+    #: When it was last good for something; None: not since the server started.
+    last_used_at: datetime | None = None
+    #: Executors connected with it now.
+    connections: int = 0
 
 
 class CreatedApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +64,15 @@ class ApiKeys:
         actor.require(TOKEN_READ)
         names = await self._application_names(actor)
         records = await self._context.keys.list(actor.organization_id)
-        return [_describe(record, names) for record in records]
+        connections = self._context.fleet.connections_by_key()
+        return [
+            msgspec.structs.replace(
+                _describe(record, names),
+                last_used_at=self._context.verifier.last_used_at(record.id),
+                connections=connections[record.id],
+            )
+            for record in records
+        ]
 
     async def create(
         self,

@@ -60,7 +60,7 @@ def test_axe_finds_nothing_serious_in_dialogs(
     page.wait_for_selector("#help[open]")
     assert axe(page) == []
     page.keyboard.press("Escape")
-    page.get_by_text("Settings", exact=True).click()
+    page.locator("summary", has_text="Settings").click()
     page.get_by_role("link", name="Delete…").click()
     page.wait_for_selector("#delete-dialog[open]")
     assert axe(page) == []
