@@ -7,14 +7,20 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from conductor_lite.console.failures import Failure, read_failure
 from conductor_lite.console.formatting import plural
 from conductor_lite.console.payload_samples import INLINE_CHARS
 from conductor_lite.console.payloads import Limits, Node, Payload, read, summary
+from conductor_lite.console.rendering import Shortcut
 
 #: Trees within a page, and on a page of their own.
 SMALL = Limits(chars=INLINE_CHARS, nodes=300, depth=20)
 LARGE = Limits(chars=1_000_000, nodes=4_000, depth=40)
+
+#: Keys of ``static/payloads.js``.
+SHORTCUTS = (Shortcut(("e",), "expand payloads"), Shortcut(("c",), "collapse payloads"))
 
 _GIST_LENGTH = 80
 
@@ -58,8 +64,8 @@ def failure(text: str) -> Failure:
 
 
 def gist(node: Node) -> str:
-    """A value on one line, for when it is folded."""
-    return summary(node, _GIST_LENGTH)
+    """A value on one line, for when it is folded; `size` says of which class it is."""
+    return summary(msgspec.structs.replace(node, type_name="") if node.entries else node, _GIST_LENGTH)
 
 
 def size(node: Node) -> str:

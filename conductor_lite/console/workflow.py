@@ -104,6 +104,7 @@ class WorkflowPage:
             poll_secs=ENDED_SECS if known.has_ended else LIVE_SECS,
             styles=("workflow.css", *view.styles),
             scripts=view.scripts,
+            shortcuts=view.shortcuts,
             data=WorkflowPageView(
                 workflow=known,
                 served=served,

@@ -22,7 +22,7 @@ from conductor_lite.console.workflow_deeds import LABELS, Kind, why_not
 from conductor_lite.console.workflow_facts import facts
 from conductor_lite.console.workflow_questions import Question, question
 from conductor_lite.console.workflow_subject import Subject, subject_of
-from conductor_lite.errors import ConflictError, DispatchError, InvalidError
+from conductor_lite.errors import ConflictError, DispatchError, ExecutorReportedError, InvalidError
 from conductor_lite.protocol import ForkBody, ForkFromFailureBody, WorkflowFilters
 
 #: What a deed did: what to say, and where to go on.
@@ -81,7 +81,8 @@ class WorkflowActionsPage:
         except (InvalidError, ConflictError, DispatchError) as error:
             filled = {**{name: form.text(name) for name in _BLANK}, "problem": explain(error)}
             page = await self._page(subject, filled)
-            status = 503 if isinstance(error, DispatchError) else 422
+            refused = isinstance(error, ExecutorReportedError) or not isinstance(error, DispatchError)
+            status = 422 if refused else 503
             return self._site.respond(request, msgspec.structs.replace(page, status=status), actor)
         return self._site.redirect(request, url, flash)
 

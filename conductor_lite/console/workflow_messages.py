@@ -6,6 +6,7 @@ import msgspec
 
 from conductor_lite.console.formatting import clip
 from conductor_lite.console.payload_samples import ROW_CHARS, Address, Sample, sample_or_none
+from conductor_lite.console.payload_trees import SHORTCUTS
 from conductor_lite.console.tables import ROWS_PER_PAGE, Paging, cut, page_number
 from conductor_lite.console.workflow_rows import moment_of
 from conductor_lite.console.workflow_subject import Subject, WorkflowView
@@ -133,6 +134,7 @@ EVENTS = WorkflowView(
     template="workflow_events.html",
     load=_events,
     scripts=("payloads.js",),
+    shortcuts=SHORTCUTS,
     is_payload=True,
 )
 NOTIFICATIONS = WorkflowView(
@@ -141,6 +143,7 @@ NOTIFICATIONS = WorkflowView(
     template="workflow_notifications.html",
     load=_notifications,
     scripts=("payloads.js",),
+    shortcuts=SHORTCUTS,
     is_payload=True,
 )
 STREAMS = WorkflowView(
@@ -149,5 +152,6 @@ STREAMS = WorkflowView(
     template="workflow_streams.html",
     load=_streams,
     scripts=("payloads.js",),
+    shortcuts=SHORTCUTS,
     is_payload=True,
 )

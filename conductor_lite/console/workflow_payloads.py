@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.frame import frame
 from conductor_lite.console.payload_samples import Address, Sample, sample
-from conductor_lite.console.payload_trees import LARGE, large_tree, payload_extras
+from conductor_lite.console.payload_trees import LARGE, SHORTCUTS, large_tree, payload_extras
 from conductor_lite.console.payloads import Payload
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
@@ -71,6 +71,7 @@ class PayloadPage:
             section="home",
             styles=("workflow.css",),
             scripts=("payloads.js",),
+            shortcuts=SHORTCUTS,
             data=PayloadView(workflow_id=id_, title=title, sample=found, raw=raw),
             extras={
                 "frame": frame(application, actor, "workflows"),

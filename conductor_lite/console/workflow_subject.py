@@ -7,6 +7,7 @@ import msgspec
 from starlette.requests import Request
 
 from conductor_lite.auth.actor import Actor
+from conductor_lite.console.rendering import Shortcut
 from conductor_lite.console.site import Site
 from conductor_lite.console.urls import ELSEWHERE, name_in, workflow_url
 from conductor_lite.operations import Operations
@@ -95,6 +96,7 @@ class WorkflowView(msgspec.Struct, frozen=True, kw_only=True):
     load: Callable[[Subject], Awaitable[object]]
     styles: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
+    shortcuts: tuple[Shortcut, ...] = ()
     #: Whether ``Subject.workflow`` is to come with input, output and error.
     wants_payloads: bool = False
     #: Whether there is nothing to show in private mode.

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 
 from conductor_lite.console.payload_samples import Address, Sample, sample_or_none
+from conductor_lite.console.payload_trees import SHORTCUTS
 from conductor_lite.console.workflow_relatives import Family, family
 from conductor_lite.console.workflow_steps import StepsPage, steps_page
 from conductor_lite.console.workflow_subject import Subject, WorkflowView
@@ -54,6 +55,7 @@ SUMMARY = WorkflowView(
     template="workflow_summary.html",
     load=_load,
     scripts=("payloads.js",),
+    shortcuts=SHORTCUTS,
     wants_payloads=True,
     works_offline=True,
 )

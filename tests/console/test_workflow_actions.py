@@ -224,7 +224,7 @@ def test_a_fork_that_cannot_be_keeps_what_was_typed(tmp_path: Path) -> None:
         refusal = ForkWorkflowReply(error_message="ValueError: Workflow mine already exists")
         scene.shop.executor.answers(ForkWorkflow, refusal)
         answer = await scene.reader.send(f"{PAGE}/fork", {"start_step": "2", "new_workflow_id": "mine"})
-        assert answer.status_code == 503
+        assert answer.status_code == 422
         assert "Workflow mine already exists" in text_of(answer.text)
         assert 'value="mine"' in answer.text
         assert '<option value="2" selected>' in answer.text
@@ -265,7 +265,7 @@ def test_fork_from_failure_says_where_it_went_or_that_the_sdk_cannot(tmp_path: P
         reply = ForkFromFailureReply(error_message="Unknown message type")
         scene.shop.executor.answers(ForkFromFailure, reply)
         answer = await scene.reader.send(f"{PAGE}/fork-from-failure", {"queue_name": "parcels"})
-        assert answer.status_code == 503
+        assert answer.status_code == 422
         assert "does not know the message fork_from_failure" in text_of(answer.text)
         assert 'value="parcels"' in answer.text
 
