@@ -4,6 +4,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
+#: Names that SDKs take for expressions.
+_NAMED = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+_LONGEST = 1_000
+
 
 class UnknownCronError(ValueError):
     """An expression or a zone that is not understood here, though an SDK may; its text says what is wrong."""
@@ -13,7 +25,7 @@ def runs(cron: str, timezone: str | None, after: datetime) -> Iterator[datetime]
     """The times after ``after`` that a cron expression names, in its own zone; ends when none comes for long.
 
     Args:
-        cron: five fields, or six with seconds first.
+        cron: five fields, or six with seconds first, or a name such as ``@daily``.
         timezone: IANA name; None is UTC.
         after: an aware time.
 
@@ -23,20 +35,22 @@ def runs(cron: str, timezone: str | None, after: datetime) -> Iterator[datetime]
     # Imported here, for few servers have a schedule or a rule that needs it.
     from cronsim import CronSim, CronSimError
 
-    zone = _zone(timezone)
+    expression, zone = fields(cron), _zone(timezone)
+    if len(expression) > _LONGEST:
+        raise UnknownCronError("it is too long")
     try:
-        return CronSim(cron, after.astimezone(zone))
+        return CronSim(expression, after.astimezone(zone))
     except CronSimError as error:
-        raise UnknownCronError(f"{str(error)[:1].lower()}{str(error)[1:]}") from None
+        raise UnknownCronError(str(error).lower()) from None
     except (ValueError, OverflowError):
-        raise UnknownCronError("not a cron expression") from None
+        raise UnknownCronError("it is no cron expression") from None
 
 
 def next_run(cron: str, timezone: str | None, after: datetime) -> datetime | None:
     """The first time after ``after`` that a cron expression names, in its own zone.
 
     Args:
-        cron: five fields, or six with seconds first.
+        cron: as for ``runs``.
         timezone: IANA name; None is UTC.
         after: an aware time.
 
@@ -49,8 +63,13 @@ def next_run(cron: str, timezone: str | None, after: datetime) -> datetime | Non
         return None
 
 
+def fields(cron: str) -> str:
+    """The expression's fields, where a name stands for them; otherwise the expression itself."""
+    return _NAMED.get(cron.strip().lower(), cron)
+
+
 def _zone(timezone: str | None) -> tzinfo:
     try:
         return ZoneInfo(timezone) if timezone else UTC
     except (ValueError, OSError, KeyError):
-        raise UnknownCronError(f"no time zone {timezone!r}") from None
+        raise UnknownCronError(f"there is no time zone {timezone!r}") from None

@@ -5,7 +5,8 @@ from itertools import islice, takewhile
 
 import msgspec
 
-from conductor_lite.cron import UnknownCronError, runs
+from conductor_lite.console.formatting import plural
+from conductor_lite.cron import UnknownCronError, fields, runs
 
 
 class CronPreview(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +16,7 @@ class CronPreview(msgspec.Struct, frozen=True, kw_only=True):
     words: str | None
     #: Its next runs, in its own zone.
     next_runs: tuple[datetime, ...] = ()
-    #: Why it is not understood, or that it never runs; empty when all is well.
+    #: One sentence why it is not understood, or that it never runs; empty when all is well.
     reason: str = ""
 
 
@@ -29,43 +30,59 @@ class RunCount(msgspec.Struct, frozen=True, kw_only=True):
     first: datetime | None = None
     #: The last one; None when not all were counted.
     last: datetime | None = None
+    #: One sentence; empty when they could be counted.
     reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """The number with its noun: ``12 runs``, ``more than 2,000 runs``; empty when nobody knows."""
+        if self.count is None:
+            return ""
+        return f"more than {plural(self.count, 'run')}" if self.more else plural(self.count, "run")
 
 
 def preview(cron: str, timezone: str | None, now: datetime, count: int = 5) -> CronPreview:
     """What a cron expression means from now on. Never fails.
 
     Args:
-        cron: five fields, or six with seconds first.
+        cron: five fields, or six with seconds first, or a name such as ``@daily``.
         timezone: IANA name; None is UTC.
         now: an aware time.
         count: how many runs to tell.
     """
+    # Imported here, for few pages show a schedule.
     from cronsim.explain import explain
 
     try:
         found = tuple(islice(runs(cron, timezone, now), count))
     except UnknownCronError as error:
-        return CronPreview(words=None, reason=str(error))
-    return CronPreview(words=explain(cron), next_runs=found, reason="" if found else "it never comes")
+        return CronPreview(words=None, reason=f"Not understood here: {error}.")
+    except OverflowError:
+        found = ()
+    return CronPreview(
+        words=explain(fields(cron)), next_runs=found, reason="" if found else "It does not come again."
+    )
 
 
 def count_runs(
-    cron: str, timezone: str | None, start: datetime, end: datetime, limit: int = 10_000
+    cron: str, timezone: str | None, start: datetime, end: datetime, limit: int = 2_000
 ) -> RunCount:
     """How many runs a backfill of a period would start. Never fails.
 
     Args:
-        cron: five fields, or six with seconds first.
+        cron: five fields, or six with seconds first, or a name such as ``@daily``.
         timezone: IANA name; None is UTC.
         start: an aware time; a run at that very moment does not count.
         end: an aware time; a run at that very moment does not count.
-        limit: counting stops there.
+        limit: counting stops there; each run takes up to 15 µs.
     """
     try:
-        found = list(islice(takewhile(lambda run: run < end, runs(cron, timezone, start)), limit + 1))
+        due = takewhile(lambda run: run < end, runs(cron, timezone, start))
+        found = list(islice(due, limit + 1))
     except UnknownCronError as error:
-        return RunCount(count=None, reason=str(error))
+        return RunCount(count=None, reason=f"Not understood here: {error}.")
+    except OverflowError:
+        return RunCount(count=None, reason="The period is too long.")
     more = len(found) > limit
     return RunCount(
         count=min(len(found), limit),
