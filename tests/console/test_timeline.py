@@ -15,6 +15,7 @@ from conductor_lite.console.timeline import MAX_LEVELS, Branch, Span, Timeline, 
 from conductor_lite.console.timeline_wire import NONE, rows, to_wire
 from conductor_lite.protocol import StepRecord, WorkflowRecord
 
+HERE = Path(__file__).parent
 FIXTURES = Path(__file__).parents[1] / "protocol" / "fixtures"
 T0 = 1_795_446_818_000
 NOW = T0 + 100_000
@@ -324,6 +325,51 @@ def test_recorded_workflows_of_every_sdk_are_laid_out(sdk: str) -> None:
     timeline = _build(workflow, *steps, now=T0 + 10_000_000)
     labels = [span.label for span in timeline.spans if span.function_id is not None]
     assert labels == [step.function_name for step in steps]
+
+
+def test_real_workflow_of_python_tells_its_sleeps_and_waits() -> None:
+    # As dbos 2.31.1 on SQLite recorded it: children direct and queued, a sleep, waits that ran out, a step
+    # that failed for good, and a wait that goes on. Times of workflows are whole seconds there.
+    recorded = json.loads((HERE / "fixtures" / "python_waits.json").read_text())
+
+    def branch(part: dict[str, Any]) -> Branch:
+        return Branch(
+            workflow=msgspec.convert(part["workflow"], WorkflowRecord, strict=False),
+            steps=msgspec.convert(part["steps"], list[StepRecord], strict=False),
+        )
+
+    root = branch(recorded)
+    children = {child["workflow"]["WorkflowUUID"]: branch(child) for child in recorded["children"]}
+    assert root.workflow is not None
+    began = root.workflow.created_at_epoch_ms or 0
+    timeline = build(root.workflow, root.steps, children, began + 6_000)
+    _assert_sound(timeline)
+    assert [(span.depth, span.label, span.kind, span.status) for span in timeline.spans] == [
+        (0, "parent", "workflow", "running"),
+        (1, "charge", "step", "succeeded"),
+        (1, "child", "child", "succeeded"),
+        (2, "charge", "step", "succeeded"),
+        (1, "DBOS.getResult", "wait", "succeeded"),
+        (1, "child", "child", "succeeded"),
+        (2, "Queue belt", "queue", "succeeded"),
+        (2, "charge", "step", "succeeded"),
+        (1, "DBOS.getResult", "wait", "succeeded"),
+        (1, "DBOS.sleep", "sleep", "succeeded"),
+        (1, "DBOS.recv", "wait", "succeeded"),
+        (1, "DBOS.sleep", "internal", "succeeded"),
+        (1, "DBOS.getEvent", "wait", "succeeded"),
+        (1, "DBOS.sleep", "internal", "succeeded"),
+        (1, "DBOS.setEvent", "internal", "succeeded"),
+        (1, "flaky", "step", "failed"),
+        (1, "DBOS.sleep", "wait", "waiting"),
+    ]
+    sleep = timeline.spans[9]
+    assert sleep.end_epoch_ms is not None
+    assert 290 <= sleep.end_epoch_ms - sleep.start_epoch_ms <= 310
+    child = timeline.spans[2]
+    # Its end on record is before its only step ended.
+    assert child.end_epoch_ms == timeline.spans[3].end_epoch_ms
+    assert timeline.live
 
 
 epochs = st.one_of(st.none(), st.integers(T0 - 1000, NOW + 1000), st.integers(-(10**30), 10**30))
