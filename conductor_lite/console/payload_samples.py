@@ -9,7 +9,7 @@ import msgspec
 INLINE_CHARS = 20_000
 PREVIEW_CHARS = 1_500
 #: Beginnings in tables, where many stand one below the other.
-ROW_CHARS = 400
+ROW_CHARS = 300
 
 Part: TypeAlias = Literal[
     "input", "output", "error", "attributes", "step-output", "step-error", "event", "notification", "stream"
@@ -31,7 +31,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def query(self) -> dict[str, object]:
         """For ``Subject.url``."""
-        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """Addresses of the console's pages: how names and ids of any kind stand in them."""
 
+import functools
 import re
 from urllib.parse import quote, urlencode
 
@@ -15,8 +16,7 @@ ELSEWHERE = "~"
 
 def app_url(application_name: str, *parts: str, **query: object) -> str:
     """A page of an application; each part is one segment of the path."""
-    path = "/".join(("/apps", *(quote(part, safe="") for part in (application_name, *parts))))
-    return _with_query(path, query)
+    return _with_query(_path((application_name, *parts)), query)
 
 
 def workflow_url(application_name: str, workflow_id: str, *parts: str, **query: object) -> str:
@@ -51,6 +51,12 @@ def name_in(request: Request, parameter: str) -> str:
     if not name:
         raise NotFoundError("The address names nothing: its 'id' is missing.")
     return name
+
+
+# Pages of many rows have many addresses with the same beginning.
+@functools.lru_cache(maxsize=1_024)
+def _path(parts: tuple[str, ...]) -> str:
+    return "/".join(("/apps", *(quote(part, safe="") for part in parts)))
 
 
 def _with_query(path: str, query: dict[str, object]) -> str:

@@ -18,7 +18,7 @@ LABELS: dict[Kind, str] = {
     "export": "Export",
     "delete": "Delete",
 }
-_FAILED = frozenset({"ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
+FAILED = frozenset({"ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"})
 _PRIVATE = "An export holds payloads, and this application is in private mode."
 
 
@@ -75,7 +75,7 @@ def why_not(kind: Kind, workflow: WorkflowFacts) -> str:
             return "It has ended by itself and cannot go on. Restart it, or fork it from a step."
         if status == "PENDING":
             return "It is running. Should its executor die, another one recovers it."
-    if kind == "fork-from-failure" and status not in _FAILED:
+    if kind == "fork-from-failure" and status not in FAILED:
         return "It has not failed; fork it from a step instead."
     if kind == "delete" and status == "PENDING":
         return "It is running; cancel it first."

@@ -3,9 +3,10 @@
 import msgspec
 
 from conductor_lite.console.formatting import clip
-from conductor_lite.console.workflow_deeds import Kind
+from conductor_lite.console.workflow_deeds import FAILED, Kind
 from conductor_lite.console.workflow_facts import WorkflowFacts
 from conductor_lite.console.workflow_relatives import Relatives, children_of
+from conductor_lite.console.workflow_steps import STEPS_PER_PAGE
 from conductor_lite.console.workflow_subject import Subject
 from conductor_lite.errors import DispatchError
 from conductor_lite.operations.executors import VersionView
@@ -59,10 +60,12 @@ async def question(subject: Subject, workflow: WorkflowFacts, kind: Kind) -> Que
 
 
 async def _steps(subject: Subject) -> tuple[StepChoice, ...]:
+    workflows = subject.operations.workflows
     try:
-        found = await subject.operations.workflows.steps(
-            *subject.target, limit=MAX_CHOICES + 1, load_output=False
-        )
+        found = await workflows.steps(*subject.target, limit=MAX_CHOICES + 1, load_output=False)
+        if subject.workflow.status in FAILED and len(found) <= STEPS_PER_PAGE:
+            # Which of them failed is only told along with the outputs.
+            found = await workflows.steps(*subject.target, limit=STEPS_PER_PAGE)
     except DispatchError:
         return ()
     return tuple(

@@ -1,6 +1,7 @@
 """The workflows around one: those that it started, and those that were forked from it."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import msgspec
@@ -48,16 +49,20 @@ async def children_of(subject: Subject) -> Relatives:
 async def _search(subject: Subject, filters: WorkflowFilters) -> Relatives:
     wanted = msgspec.structs.replace(filters, limit=MOST + 1, load_input=False, load_output=False)
     try:
-        listing = await subject.operations.snapshots.search(
-            subject.actor, subject.application_name, wanted, subject.served.source
-        )
-        async with aclosing(listing.pages) as pages:
+        async with aclosing(await _pages(subject, wanted)) as pages:
             found = [record async for page in pages for record in page]
     except DispatchError as error:
         return Relatives(problem=str(error))
     # Older SDKs do not know these filters and send whatever there is.
     related = [facts(record) for record in found if _agrees(record, filters)]
     return Relatives(workflows=tuple(related[:MOST]), has_more=len(related) > MOST)
+
+
+async def _pages(subject: Subject, wanted: WorkflowFilters) -> AsyncGenerator[list[WorkflowRecord], None]:
+    operations, actor, name = subject.operations, subject.actor, subject.application_name
+    if subject.served.source == "executor":
+        return operations.workflows.search(actor, name, wanted)
+    return (await operations.snapshots.search(actor, name, wanted, "snapshot")).pages
 
 
 def _agrees(record: WorkflowRecord, filters: WorkflowFilters) -> bool:

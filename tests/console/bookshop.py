@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
+import msgspec
 from support.executor import ScriptedExecutor
 from support.served import APPLICATION, Served, served
 
@@ -95,7 +96,10 @@ class Bookshop:
     async def _steps(self, request: ListSteps) -> Reply:
         offset = request.offset or 0
         end = None if request.limit is None else offset + request.limit
-        return ListStepsReply(steps=self.steps.get(request.workflow_id, [])[offset:end])
+        steps = self.steps.get(request.workflow_id, [])[offset:end]
+        if not request.load_output:
+            steps = [msgspec.structs.replace(step, output=None, error=None) for step in steps]
+        return ListStepsReply(steps=steps)
 
     async def _list(self, request: ListWorkflows) -> Reply:
         body = request.body

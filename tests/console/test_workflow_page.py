@@ -165,7 +165,7 @@ def test_steps_tell_their_kind_their_fate_and_their_children(tmp_path: Path) -> 
         assert "child order-7-ship" in rows["5"]
         assert f'href="{PAGE}/fork?step=2"' in html
         page = text_of(html)
-        assert page.index("Error 4 characters") < page.index("Input 28 characters")
+        assert page.index("Error 4 characters") < page.index("28 characters")
         assert "boom" in page
 
     play(tmp_path, body)
