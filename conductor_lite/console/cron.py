@@ -16,7 +16,7 @@ class CronPreview(msgspec.Struct, frozen=True, kw_only=True):
     words: str | None
     #: Its next runs, in its own zone.
     next_runs: tuple[datetime, ...] = ()
-    #: One sentence why it is not understood, or that it never runs; empty when all is well.
+    #: Why it is not understood, or that it never comes, to end a sentence with; empty when all is well.
     reason: str = ""
 
 
@@ -30,7 +30,7 @@ class RunCount(msgspec.Struct, frozen=True, kw_only=True):
     first: datetime | None = None
     #: The last one; None when not all were counted.
     last: datetime | None = None
-    #: One sentence; empty when they could be counted.
+    #: Why not, to end a sentence with; empty when they could be counted.
     reason: str = ""
 
     @property
@@ -56,11 +56,11 @@ def preview(cron: str, timezone: str | None, now: datetime, count: int = 5) -> C
     try:
         found = tuple(islice(runs(cron, timezone, now), count))
     except UnknownCronError as error:
-        return CronPreview(words=None, reason=f"Not understood here: {error}.")
+        return CronPreview(words=None, reason=str(error))
     except OverflowError:
         found = ()
     return CronPreview(
-        words=explain(fields(cron)), next_runs=found, reason="" if found else "It does not come again."
+        words=explain(fields(cron)), next_runs=found, reason="" if found else "it does not come again"
     )
 
 
@@ -80,9 +80,9 @@ def count_runs(
         due = takewhile(lambda run: run < end, runs(cron, timezone, start))
         found = list(islice(due, limit + 1))
     except UnknownCronError as error:
-        return RunCount(count=None, reason=f"Not understood here: {error}.")
+        return RunCount(count=None, reason=str(error))
     except OverflowError:
-        return RunCount(count=None, reason="The period is too long.")
+        return RunCount(count=None, reason="the period is too long")
     more = len(found) > limit
     return RunCount(
         count=min(len(found), limit),

@@ -41,17 +41,17 @@ def test_expression_is_told_in_words_with_its_next_runs(
 @pytest.mark.parametrize(
     ("cron", "zone", "reason"),
     [
-        ("@every 5m", None, "Not understood here: wrong number of fields."),
-        ("", None, "Not understood here: wrong number of fields."),
-        ("0 0 1 1 * 2026 *", None, "Not understood here: wrong number of fields."),
-        ("0 25 * * *", None, "Not understood here: bad hour."),
-        ("0 0 30 2 *", None, "Not understood here: bad day-of-month."),
-        ("*/0 * * * *", None, "Not understood here: bad minute."),
-        ("0 0 * * *", "Not/AZone", "Not understood here: there is no time zone 'Not/AZone'."),
-        ("0 0 * * *", "../../etc/passwd", "Not understood here: there is no time zone '../../etc/passwd'."),
-        ("1," * 5_000 + "1 * * * *", None, "Not understood here: it is too long."),
-        ("\x00 * * * *", None, "Not understood here: bad minute."),
-        ("١ * * * *", None, "Not understood here: bad minute."),
+        ("@every 5m", None, "wrong number of fields"),
+        ("", None, "wrong number of fields"),
+        ("0 0 1 1 * 2026 *", None, "wrong number of fields"),
+        ("0 25 * * *", None, "bad hour"),
+        ("0 0 30 2 *", None, "bad day-of-month"),
+        ("*/0 * * * *", None, "bad minute"),
+        ("0 0 * * *", "Not/AZone", "there is no time zone 'Not/AZone'"),
+        ("0 0 * * *", "../../etc/passwd", "there is no time zone '../../etc/passwd'"),
+        ("1," * 5_000 + "1 * * * *", None, "it is too long"),
+        ("\x00 * * * *", None, "bad minute"),
+        ("١ * * * *", None, "bad minute"),
     ],
 )
 def test_what_is_not_understood_says_why(cron: str, zone: str | None, reason: str) -> None:
@@ -90,10 +90,10 @@ def test_counting_stops_at_its_limit_and_says_so() -> None:
 def test_ends_of_time_are_no_failure() -> None:
     last = datetime(9999, 12, 31, 23, 0, tzinfo=UTC)
     assert preview("0 0 1 1 *", None, last) == CronPreview(
-        words="At 00:00 on January 1", reason="It does not come again."
+        words="At 00:00 on January 1", reason="it does not come again"
     )
     found = count_runs("0 0 1 1 *", None, last, datetime.max.replace(tzinfo=UTC))
-    assert (found.count, found.reason) == (None, "The period is too long.")
+    assert (found.count, found.reason) == (None, "the period is too long")
 
 
 parts = st.lists(st.sampled_from([*"*/-,#L0159W?", "MON", "JAN", "7L", "LW", "99"]), max_size=5).map("".join)
