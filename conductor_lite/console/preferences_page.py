@@ -37,7 +37,7 @@ class PreferencesPage:
         """Remember the zone, and go back to where the reader was."""
         zone_name, back = form.text("zone"), form.text("back")
         words = f"Times are told in {zone_name} now." if zone_name else "Times are told in your own zone now."
-        response = self._site.redirect(request, _own_path(back), Flash(text=words))
+        response = self._site.redirect(request, _own_path(back), Flash(text=words), anew=True)
         try:
             remember_zone(response, zone_name)
         except InvalidError as error:

@@ -195,17 +195,18 @@ class Site:
         """Answer a form with a page instead of a redirect."""
         return self._renderer.respond(request, page, actor)
 
-    def redirect(self, request: Request, url: str, flash: Flash) -> Response:
+    def redirect(self, request: Request, url: str, flash: Flash, *, anew: bool = False) -> Response:
         """Go on to another page, which says what was done (RFC 9110, section 15.4.4).
 
-        A form that a script sent is told where to go; the page it is on already is not loaded anew.
+        A form that a script sent is told where to go; the page it is on already is not loaded anew, unless
+        ``anew`` says that more of it has changed than its live part.
         """
         if request.headers.get("hx-request") != "true":
             response: Response = RedirectResponse(url, 303)
             self._guard.flash(request, response, flash)
             return response
         here = request.headers.get("hx-current-url", "")
-        stays = _place(url) == _place(here)
+        stays = not anew and _place(url) == _place(here)
         response = JSONResponse({"location": url, "stays": stays, **msgspec.structs.asdict(flash)})
         if not stays:
             self._guard.flash(request, response, flash)

@@ -121,3 +121,27 @@ def test_everything_works_without_scripts(server: RealServer, open_page: Open, t
     page.get_by_label("Operation").fill("backup.create")
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_the_time_zone_is_chosen_in_place_and_every_time_is_told_in_it(
+    server: RealServer, open_page: Open
+) -> None:
+    page = open_page(server.url + "/settings", timezone_id="Asia/Tokyo", locale="en-GB")
+    zone = page.locator("#zone-name")
+    expect(zone).to_have_text("Asia/Tokyo")
+    for name, word in (("America/New_York", "GMT-|EST|EDT"), ("UTC", "UTC")):
+        zone.click()
+        dialog = page.get_by_role("dialog", name="Time zone")
+        if name == "UTC":
+            dialog.get_by_role("button", name="UTC").click()
+        else:
+            dialog.get_by_label("Another zone").fill("Nowhere/Town")
+            dialog.get_by_role("button", name="Save").click()
+            expect(dialog.get_by_role("alert")).to_contain_text("There is no time zone")
+            dialog.get_by_label("Another zone").fill(name)
+            dialog.get_by_role("button", name="Save").click()
+        expect(zone).to_have_text(name)
+        expect(page.locator("main time").first).to_have_attribute("title", re.compile(word))
+    zone.click()
+    page.get_by_role("button", name="As this browser is set").click()
+    expect(zone).to_have_text("Asia/Tokyo")
