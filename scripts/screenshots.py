@@ -23,7 +23,11 @@ DEADLINE_SECS = 90
 #: Picture name, address, and what must stand on the page before it is taken.
 PAGES = (
     ("home", "/", "Applications"),
-    ("application", "/apps/demo-shop", "Disconnected"),
+    ("application", "/apps/demo-shop", "Recent recoveries"),
+    ("executors", "/apps/demo-shop/executors", "Disconnected"),
+    ("queues", "/apps/demo-shop/queues", "packing"),
+    ("queue", "/apps/demo-shop/queues/packing", "In and out"),
+    ("versions", "/apps/demo-shop/versions", "latest"),
     ("keys", "/keys", "API keys"),
     ("audit", "/audit", "Audit log"),
 )

@@ -93,8 +93,11 @@
 
     data() {
       const { start, step, lines } = this.chart;
-      const times = Array.from({ length: this.steps }, (_, number) =>
-        this.perStep.map((part) => (part === 1 ? Math.min(start + (number + 1) * step, this.end) : start + (number + part) * step)));
+      const times = Array.from({ length: this.steps }, (_, number) => {
+        const from = start + number * step;
+        // The last step may not be over.
+        return this.perStep.map((part) => from + part * (Math.min(from + step, Math.max(this.end, from)) - from));
+      });
       return [times.flat(), ...lines.map(({ values }) => values.flatMap((value) => this.perStep.map(() => value)))];
     }
 

@@ -13,13 +13,18 @@ from conductor_lite.operations.metrics import Chart, Series
 
 #: What a value is: a number of things, or seconds.
 Unit: TypeAlias = Literal["count", "secs"]
-#: What a line says: how often something happened in each step, how much there was of it, or how long the
-#: longest took. Of several series the first two add up.
-Kind: TypeAlias = Literal["counted", "level", "longest"]
+#: What a line says: how often something happened in each step, how much there was of it at most or on
+#: average, or how long the longest took. Of several series all but the last add up.
+Kind: TypeAlias = Literal["counted", "level", "mean", "longest"]
 #: What a line means; the style sheet has a colour for each.
 Tone: TypeAlias = Literal["good", "bad", "warn", "busy", "wait", "alarm", "quiet"]
 
-_SUBTITLES: Mapping[Kind, str] = {"counted": "per ", "level": "most in each ", "longest": "longest in each "}
+_SUBTITLES: Mapping[Kind, str] = {
+    "counted": "per ",
+    "level": "most in each ",
+    "mean": "mean of each ",
+    "longest": "longest in each ",
+}
 _TONES: tuple[Tone, ...] = ("busy", "wait", "alarm", "good", "warn", "quiet")
 #: How lines are told apart where colours are not: lengths of dashes and gaps, one line after the other.
 _DASHES: tuple[tuple[int, ...], ...] = ((), (7, 3), (2, 3), (9, 3, 2, 3), (4, 2), (1, 2))
@@ -47,7 +52,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         match kind:
             case "counted":
                 return sum(known)
-            case "level":
+            case "level" | "mean":
                 return known[-1]
             case "longest":
                 return max(known)
@@ -113,11 +118,13 @@ class PlotRow(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A line to draw: its name and tone, and the families that it is made of."""
+    """A line to draw: its name and tone, and the series that it is made of."""
 
     label: str
     tone: Tone
     families: tuple[str, ...]
+    #: Which series of those families count, by their first label; None for all.
+    where: Callable[[str], bool] | None = None
 
 
 def resolution_secs(start: datetime, end: datetime) -> int:
@@ -155,7 +162,7 @@ def plot(
             merged(
                 [
                     *(chart.nothing(family) for family in line.families),
-                    *(each.values for each in chart.series if each.family in line.families and where(each)),
+                    *(each.values for each in chart.series if _counts(each, line) and where(each)),
                 ],
                 kind,
             ),
@@ -163,6 +170,11 @@ def plot(
         for line in lines
     ]
     return _plot(chart, key, title, drawn, end=end, kind=kind, unit=unit)
+
+
+def _counts(series: Series, line: Drawn) -> bool:
+    first = next(iter(series.labels.values()), "")
+    return series.family in line.families and (line.where is None or line.where(first))
 
 
 def plot_by_label(

@@ -48,7 +48,17 @@ _TABS = (
     ("settings", "Settings", ("settings",), ",", APPLICATION_READ),
 )
 #: Tabs whose pages exist.
-_BUILT = {"alerts", "overview", "retention", "schedules", "workflows"}
+_BUILT = {
+    "alerts",
+    "executors",
+    "overview",
+    "queues",
+    "retention",
+    "schedules",
+    "settings",
+    "versions",
+    "workflows",
+}
 _READ_ONLY = "You may look at this application, not change it: application.write is missing."
 _OFFLINE = "No executor is connected; this can be done when one is."
 

@@ -15,8 +15,13 @@ from conductor_lite.console.snippets import server_url, snippets
 from conductor_lite.console.tables import Paging, cut, page_number
 from conductor_lite.errors import ForbiddenError, InvalidError
 from conductor_lite.operations.applications import NAME_PATTERN, NAME_RULE, Application
-from conductor_lite.operations.overview import Attention
+from conductor_lite.operations.overview import Activity, Attention
 from conductor_lite.operations.topics import APPLICATIONS
+
+#: Seconds between two looks: what happened is on record a few seconds after each minute.
+LIVE_SECS = 10.0
+#: What needs a person and is shown at once; the rest unfolds.
+ATTENTION_SHOWN = 12
 
 
 class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +40,8 @@ class ApplicationRow(msgspec.Struct, frozen=True, kw_only=True):
     stranded_versions: tuple[str, ...]
     language: str | None
     private_mode: bool
-    executor_timeout_secs: int
+    #: What happened in the last hours; None for those who may not see it.
+    activity: Activity | None
 
     @property
     def executors(self) -> int:
@@ -93,7 +99,10 @@ class HomePage:
 
     async def _page(self, request: Request, actor: Actor, *, name: str = "", problem: str = "") -> Page:
         overview = await self._site.operations.overviews.home(actor)
-        rows = [_row(application) for application in overview.applications]
+        rows = [
+            _row(application, overview.activity.get(application.record.name))
+            for application in overview.applications
+        ]
         query = request.query_params.get("q", "").strip()
         shown, paging = cut([row for row in rows if query in row.name], page_number(request.query_params))
         url = server_url(request)
@@ -113,9 +122,12 @@ class HomePage:
             section="home",
             path="/",
             topics=(APPLICATIONS,),
+            poll_secs=LIVE_SECS,
+            styles=("overview.css",),
             data=view,
             extras={
                 "filters": {"q": query},
+                "attention_shown": ATTENTION_SHOWN,
                 "form": {"name": name, "problem": problem, "rule": NAME_RULE},
                 "server_url": url,
                 "snippets": snippets(url),
@@ -123,7 +135,7 @@ class HomePage:
         )
 
 
-def _row(application: Application) -> ApplicationRow:
+def _row(application: Application, activity: Activity | None) -> ApplicationRow:
     versions = application.versions
     healthy = sum(version.healthy for version in versions)
     unresponsive = sum(version.unresponsive for version in versions)
@@ -140,5 +152,5 @@ def _row(application: Application) -> ApplicationRow:
         stranded_versions=tuple(v.application_version for v in versions if v.stranded_since is not None),
         language=record.language,
         private_mode=record.private_mode,
-        executor_timeout_secs=record.executor_timeout_secs,
+        activity=activity,
     )

@@ -109,10 +109,15 @@ def zone_of(zone_name: str) -> tzinfo | None:
         return None
 
 
-def time_range(request: Request, now: datetime) -> TimeRange:
+def time_range(request: Request, now: datetime, since: datetime | None = None) -> TimeRange:
     """The stretch of time that the query string asks for: ``?range=24h``, or ``?start=`` and ``?end=``.
 
     What is not said is the reader's preference. Ends on a whole minute, so that two looks within one agree.
+
+    Args:
+        request: for the page.
+        now: when the range ends that is told by its length.
+        since: there is nothing from before: who asks for no range gets one that is not mostly empty.
 
     Raises:
         InvalidError: a time is not readable, or the end is not after the start.
@@ -122,9 +127,16 @@ def time_range(request: Request, now: datetime) -> TimeRange:
         return _between(query, now)
     name = query.get(RANGE_FIELD, "")
     if name not in RANGES:
-        name = preferences(request).range_name
+        name = _filled(preferences(request).range_name, now, since or datetime.min.replace(tzinfo=UTC))
     end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     return TimeRange(name=name, start=end - timedelta(seconds=RANGES[name][0]), end=end)
+
+
+def _filled(name: str, now: datetime, since: datetime) -> str:
+    """The range of that name, or the shortest that reaches back far enough."""
+    age_secs = (now - since).total_seconds()
+    enough = (shorter for shorter, (secs, _) in RANGES.items() if age_secs <= secs <= RANGES[name][0])
+    return next(enough, name)
 
 
 def _between(query: QueryParams, now: datetime) -> TimeRange:

@@ -18,8 +18,10 @@ from conductor_lite import __version__
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console import formatting
 from conductor_lite.console.assets import asset_url
+from conductor_lite.console.attention import FAILED, links, workflows_url
 from conductor_lite.console.charts import spark, spark_top
 from conductor_lite.console.forms import FormGuard
+from conductor_lite.console.frame import tab_url
 from conductor_lite.console.navigation import SECTIONS
 from conductor_lite.console.preferences import RANGES, preferences, remember_range
 from conductor_lite.console.tables import link
@@ -157,6 +159,10 @@ def _environment() -> Environment:
     environment.filters["clock"] = _clock
     environment.filters["measure"] = _measure
     environment.globals["link"] = link
+    environment.globals["attention_links"] = links
+    environment.globals["workflows_url"] = workflows_url
+    environment.globals["failed_statuses"] = FAILED
+    environment.globals["tab_url"] = tab_url
     environment.globals["app_url"] = app_url
     environment.globals["named_url"] = named_url
     environment.globals["workflow_url"] = workflow_url

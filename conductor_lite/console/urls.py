@@ -60,5 +60,7 @@ def _path(parts: tuple[str, ...]) -> str:
 
 
 def _with_query(path: str, query: dict[str, object]) -> str:
-    given = {name: str(value) for name, value in query.items() if value not in (None, "")}
+    """An address; of several values each stands under the name, and what is not given does not."""
+    values = {name: value if isinstance(value, tuple) else (value,) for name, value in query.items()}
+    given = [(name, str(one)) for name, each in values.items() for one in each if one not in (None, "")]
     return f"{path}?{urlencode(given)}" if given else path

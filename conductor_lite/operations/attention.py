@@ -41,6 +41,9 @@ KINDS = (
 _RETRIES_BEFORE_ATTENTION = 3
 #: A policy's next round may fare better; this many in a row did not.
 _FAILED_ROUNDS = 3
+#: It may be late by some rounds, and by some seconds.
+_LATE_ROUNDS = 5
+_LATE_SECS = 300.0
 #: One failure in this many runs is worth a look; fewer are left to alerts, of which everyone has a view.
 _FAILED_SHARE = 20
 #: Workflows of one application that are named; the others are counted.
@@ -127,13 +130,20 @@ def of_application(
 def of_policies(policies: Iterable[PolicyHealth]) -> Iterator[Attention]:
     """What the conductor does by itself and does not get done."""
     for policy in policies:
+        late_secs = max(_LATE_SECS, _LATE_ROUNDS * policy.interval_secs)
         if policy.failures >= _FAILED_ROUNDS:
-            yield Attention(
-                kind=POLICY_FAILING,
-                application_name="",
-                title=f"The conductor's own work “{policy.name}” has failed {policy.failures} times in a row",
-                advice="It is tried again and again; this server's log says what is wrong.",
-            )
+            title = f"The conductor's own work “{policy.name}” has failed {policy.failures} times in a row"
+        elif policy.lag_secs >= late_secs:
+            title = f"The conductor's own work “{policy.name}” is not getting done"
+        else:
+            continue
+        yield Attention(
+            kind=POLICY_FAILING,
+            application_name="",
+            title=title,
+            advice=policy.error or "It goes on trying; this server's log says more.",
+            since=policy.succeeded_at,
+        )
 
 
 def _of_versions(application: Application) -> Iterator[Attention]:
@@ -218,9 +228,8 @@ def _of_workflows(application_name: str, activity: Activity) -> Iterator[Attenti
             application_name=application_name,
             title=f"{outcomes.workflow_name} fails: {_failed(outcomes.failed, outcomes.succeeded)}",
             advice=(
-                "More of its runs failed than succeeded within the last hour."
-                if outcomes.failed > outcomes.succeeded
-                else f"{outcomes.failed_lately} of them within the last quarter of an hour or two."
+                f"Of those that ended within the last half hour {outcomes.failed_lately:,} failed and "
+                f"{outcomes.succeeded_lately:,} succeeded."
             ),
             since=activity.hour,
             workflow_name=outcomes.workflow_name,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.auth.permissions import APPLICATION_READ, METRIC_READ
+from conductor_lite.auth.permissions import APPLICATION_READ, METRIC_READ, ORGANIZATION_READ
 from conductor_lite.fleet.views import ExecutorView, VersionView
 from conductor_lite.operations.activity import Activities, Activity
 from conductor_lite.operations.applications import Application, Applications
@@ -65,7 +65,7 @@ class Overviews:
             for application in applications
             for item in self._attention(application, activity, alerts.get(application.record.id, []))
         ]
-        if actor.application_ids is None:
+        if actor.application_ids is None and ORGANIZATION_READ in actor.permissions:
             items += of_policies(self._context.report().policies)
         return Overview(
             attention=tuple(worst_first(items)),

@@ -78,10 +78,10 @@ class MetricReading:
                 match FAMILIES[label.family].rollup if label.family in FAMILIES else Rollup.SUM:
                     case Rollup.MAX:
                         values[step] = max(values.get(step, 0.0), largest)
-                    case Rollup.MEAN:
-                        values[step] = values.get(step, 0.0) + total * stretch.window_secs
-                    case _:
+                    case Rollup.SUM:
                         values[step] = values.get(step, 0.0) + total
+            for label, step, weighed in await self._weighed(source.number, families, stretch, step_secs):
+                found[label][step] = found[label].get(step, 0.0) + weighed
         _divide_means(found)
         return [SeriesPoints(label=label, values=values) for label, values in sorted(found.items())]
 
@@ -184,6 +184,21 @@ class MetricReading:
                     before = totals.get(label, (0.0, 0.0))
                     totals[label] = (before[0] + total, before[1] + late)
         return found
+
+    async def _weighed(
+        self, source: int, families: Collection[str], stretch: _Stretch, step_secs: int
+    ) -> list[tuple[Label, int, float]]:
+        """Of every mean and step the sum over its windows, each by the seconds of which it is the mean."""
+        means = [name for name in families if FAMILIES[name].rollup is Rollup.MEAN]
+        if not means:
+            return []
+        windows = await self._read(source, means, stretch, stretch.window_secs)
+        covered = {(label.first, at): secs for label, at, secs, _ in windows if label.family == COVERAGE}
+        return [
+            (label, floor(at, step_secs), mean * covered.get((FAMILIES[label.family].group, at), 0.0))
+            for label, at, mean, _ in windows
+            if label.family != COVERAGE
+        ]
 
     async def _read(
         self, source: int, families: Collection[str], stretch: _Stretch, step_secs: int

@@ -143,7 +143,7 @@ def test_colours_follow_the_scheme_and_the_numbers_need_no_script(
     light = colours(page)
     page.keyboard.press("t")
     page.keyboard.press("t")
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    page.wait_for_selector("html[data-theme=dark]")
     assert colours(page) != light
     plain = open_page(charts[1], java_script_enabled=False)
     plain.get_by_text("Numbers").first.click()

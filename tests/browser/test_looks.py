@@ -8,7 +8,18 @@ from browser.conftest import Open
 from console.pictures import PicturedOperations
 from playwright.sync_api import Page
 
-PATHS = ("/", "/apps/orders", "/apps/shop", "/apps/orders/delete", "/keys", "/audit", "/nothing-here")
+PATHS = (
+    "/",
+    "/apps/orders",
+    "/apps/shop",
+    "/apps/orders/executors",
+    "/apps/shop/executors",
+    "/apps/orders/settings",
+    "/apps/orders/delete",
+    "/keys",
+    "/audit",
+    "/nothing-here",
+)
 
 #: A page's scripts may not add styles or run code from text; a violation is logged, and fails the test.
 CSP = "default-src 'self'"
@@ -55,14 +66,13 @@ def test_axe_finds_nothing_serious_where_nothing_is_yet(empty_url: str, open_pag
 def test_axe_finds_nothing_serious_in_dialogs(
     pictured: tuple[str, PicturedOperations], open_page: Open
 ) -> None:
-    page = open_page(pictured[0] + "/apps/orders")
+    page = open_page(pictured[0] + "/apps/orders/settings")
     page.keyboard.press("?")
     page.wait_for_selector("#help[open]")
     assert axe(page) == []
     page.keyboard.press("Escape")
-    page.locator("summary", has_text="Settings").click()
     page.get_by_role("link", name="Delete…").click()
-    page.wait_for_selector("#delete-dialog[open]")
+    page.wait_for_selector("#modal[open] h1")
     assert axe(page) == []
 
 
@@ -93,7 +103,7 @@ def test_pages_are_served_with_the_strict_policy(
 def test_first_load_is_small_and_all_from_here(
     pictured: tuple[str, PicturedOperations], open_page: Open
 ) -> None:
-    page = open_page(pictured[0] + "/apps/orders")
+    page = open_page(pictured[0] + "/apps/orders/executors")
     wait_until_live(page)
     entries = page.evaluate(
         "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
@@ -104,7 +114,7 @@ def test_first_load_is_small_and_all_from_here(
 
 
 def test_hostile_text_runs_nothing(pictured: tuple[str, PicturedOperations], open_page: Open) -> None:
-    for path in ("/", "/apps/shop", "/keys", "/audit"):
+    for path in ("/", "/apps/shop", "/apps/shop/executors", "/apps/shop/settings", "/keys", "/audit"):
         page = open_page(pictured[0] + path)
         page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
         wait_until_live(page)

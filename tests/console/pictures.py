@@ -10,11 +10,14 @@ from types import SimpleNamespace
 
 from conductor_lite.auth.actor import Actor, local_actor
 from conductor_lite.errors import ConflictError, NotFoundError
+from conductor_lite.operations.activity import Activity, Backlog
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.audit import AuditEntry, KnownValues
 from conductor_lite.operations.executors import ExecutorView, RecoveryView, VersionView
 from conductor_lite.operations.keys import ApiKey, CreatedApiKey
+from conductor_lite.operations.metrics import Chart, Series
 from conductor_lite.operations.overview import ApplicationOverview, Attention, Overview
+from conductor_lite.operations.snapshots import SnapshotStatus
 from conductor_lite.store.records import ApplicationRecord
 
 NOW = datetime(2026, 3, 1, 3, 0, 0, tzinfo=UTC)
@@ -103,6 +106,24 @@ def orders(now: datetime = NOW) -> ApplicationOverview:
             title=f"Executor {executors[2].executor_id} does not answer",
             advice="It is connected, but leaves requests unanswered: look at its process and database.",
             since=ago(95, now),
+            executor_id=executors[2].executor_id,
+            application_version=executors[2].application_version,
+        ),
+        Attention(
+            kind="failing_workflow",
+            application_name="orders",
+            title="charge fails: 12 of 14 that ended within the last hour failed",
+            advice="Of those that ended within the last half hour 12 failed and 2 succeeded.",
+            since=ago(3_900, now),
+            workflow_name="charge",
+        ),
+        Attention(
+            kind="stuck_queue",
+            application_name="orders",
+            title="Queue mail is stuck: 1,234 wait, none has left it lately",
+            advice="No executor takes work from it.",
+            since=ago(4_000, now),
+            queue_name="mail",
         ),
     )
     return ApplicationOverview(
@@ -167,6 +188,14 @@ def hostile(now: datetime = NOW) -> ApplicationOverview:
     versions = (VersionView(application_version=HOSTILE, healthy=1, stranded_since=now),)
     attention = (
         Attention(kind=HOSTILE, application_name="shop", title=HOSTILE, advice=HOSTILE * 100, since=now),
+        Attention(
+            kind="stuck_queue",
+            application_name="shop",
+            title=HOSTILE * 9_000,
+            advice=HOSTILE,
+            queue_name=HOSTILE,
+            workflow_name=HOSTILE,
+        ),
     )
     return ApplicationOverview(
         application=Application(
@@ -179,6 +208,51 @@ def hostile(now: datetime = NOW) -> ApplicationOverview:
             audit_entry(1, now, executor_ids=[HOSTILE], recovered_by=HOSTILE, attempts="many", error=HOSTILE),
             audit_entry(2, now, executor_ids="not a list", detection_secs="soon"),
         ),
+    )
+
+
+def chart(workflow: str, start: datetime, end: datetime) -> Chart:
+    """Twelve steps of a workflow that fails now and then; nothing is known of the first two."""
+    step_secs = int((end - start).total_seconds()) // 12
+    names, queued = {"workflow_name": workflow}, {"workflow_name": workflow, "queue_name": "mail"}
+
+    def line(family: str, labels: dict[str, str], every: float) -> Series:
+        values = tuple(None if step < 2 else every * (step % 4) for step in range(12))
+        return Series(family=family, labels=labels, values=values)
+
+    return Chart(
+        start=start,
+        step_secs=step_secs,
+        steps=12,
+        counted_from="aggregates",
+        series=(
+            line("workflow_started", queued, 12.0),
+            line("workflow_succeeded", queued, 11.0),
+            line("workflow_failed", queued, 1.0),
+            line("workflow_latency_secs", queued, 0.7),
+            line("workflow_enqueued", queued, 40.0),
+            line("workflow_enqueued_age_secs", queued, 61.0),
+            line("workflow_pending", names, 3.0),
+            line("step_failed", {"step_name": workflow}, 2.0),
+            line("executors", {"status": "HEALTHY", "application_version": HOSTILE}, 1.0),
+        ),
+        covered_secs={
+            group: (0.0, 0.0, *(float(step_secs) for _ in range(10)))
+            for group in ("started", "finished", "levels", "steps", "fleet")
+        },
+    )
+
+
+def lately(now: datetime) -> Activity:
+    """Six hours of an application that fails now and then."""
+    runs = tuple(None if step < 3 else float(step % 5) for step in range(24))
+    return Activity(
+        start=ago(6 * 3600, now),
+        hour=ago(3600, now),
+        started=runs,
+        succeeded=runs,
+        failed=tuple(None if run is None else float(run == 4) for run in runs),
+        backlogs=(Backlog(queue_name=HOSTILE, waiting=1_234, oldest_at=ago(4_000, now), dequeued_lately=0),),
     )
 
 
@@ -198,9 +272,16 @@ class PicturedOperations:
         # Each call of an effect, for tests to look at.
         self.calls: list[tuple[object, ...]] = []
         self.applications = SimpleNamespace(
-            list=self._list, register=self._register, update=self._update, delete=self._delete
+            list=self._list,
+            get=self._get,
+            register=self._register,
+            update=self._update,
+            delete=self._delete,
         )
         self.overviews = SimpleNamespace(home=self._home, application=self._application)
+        self.executors = SimpleNamespace(list=self._executors)
+        self.snapshots = SimpleNamespace(status=self._snapshots)
+        self.metrics = SimpleNamespace(series=self._series)
         self.keys = SimpleNamespace(list=self._keys, create=self._create_key, revoke=self._revoke_key)
         self.audit = SimpleNamespace(list=self._audit, known=self._known)
         self.changes = SimpleNamespace(subscribe=self._subscribe)
@@ -208,9 +289,29 @@ class PicturedOperations:
     async def _list(self, actor: Actor) -> list[Application]:
         return [picture.application for picture in self.pictures.values()]
 
+    async def _get(self, actor: Actor, name: str) -> Application:
+        return (await self._application(actor, name)).application
+
+    async def _executors(self, actor: Actor, name: str) -> list[ExecutorView]:
+        return list((await self._application(actor, name)).executors)
+
+    async def _snapshots(self, actor: Actor, name: str) -> SnapshotStatus:
+        await self._application(actor, name)
+        error = HOSTILE if name == "shop" else None
+        synced_at = ago(12, self.now)
+        return SnapshotStatus(
+            workflows=1_204, synced_at=synced_at, full_pass_at=None, full_pass_pending=False, error=error
+        )
+
+    async def _series(self, actor: Actor, name: str, *, start: datetime, end: datetime, **_: object) -> Chart:
+        await self._application(actor, name)
+        return chart(HOSTILE if name == "shop" else "charge", start, end)
+
     async def _home(self, actor: Actor) -> Overview:
         attention = tuple(item for picture in self.pictures.values() for item in picture.attention)
-        return Overview(attention=attention, applications=tuple(await self._list(actor)))
+        applications = tuple(await self._list(actor))
+        activity = {application.record.name: lately(self.now) for application in applications}
+        return Overview(attention=attention, applications=applications, activity=activity)
 
     async def _application(self, actor: Actor, name: str) -> ApplicationOverview:
         if name not in self.pictures:

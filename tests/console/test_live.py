@@ -15,9 +15,9 @@ from support.wait import wait_until_async
 from conductor_lite.auth.actor import Actor
 from conductor_lite.config import Settings
 from conductor_lite.console import live
-from conductor_lite.console.application import ApplicationPage
 from conductor_lite.console.home import HomePage
 from conductor_lite.console.live import EventStreams
+from conductor_lite.console.overview import OverviewPage
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
 from conductor_lite.errors import NoHealthyExecutorError
@@ -89,7 +89,7 @@ class Case:
         self.closing = asyncio.Event()
         self.counter = Counter()
         site = Site(cast(Any, operations), cast(Any, LocalAuthenticator()), Settings())
-        pages = [*HomePage(site).routes(), *ApplicationPage(site).routes()]
+        pages = [*HomePage(site).routes(), *OverviewPage(site).routes()]
         site.knows([*pages, Route("/counter", site.shows(self.counter.show))])
         self.streams = EventStreams(site, self.closing)
 

@@ -21,19 +21,24 @@ from console.pictures import (
     orders,
 )
 from console.serving import serving
+from msgspec import UNSET
 from starlette.applications import Starlette
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.config import Settings
-from conductor_lite.console.application import ApplicationPage
+from conductor_lite.console.app_settings import AppSettingsPage
 from conductor_lite.console.audit import AuditPage
+from conductor_lite.console.executors import ExecutorsPage
 from conductor_lite.console.home import HomePage
 from conductor_lite.console.keys import KeysPage
+from conductor_lite.console.overview import OverviewPage
 from conductor_lite.console.site import Site
 
 PATHS = (
     "/",
     "/apps/shop",
+    "/apps/shop/executors",
+    "/apps/shop/settings",
     "/apps/shop/delete",
     "/keys",
     "/keys/revoke?name=" + HOSTILE.replace("&", "%26"),
@@ -69,7 +74,7 @@ def connect() -> Iterator[Connect]:
                 Settings(**settings),
                 lambda: NOW,
             )
-            pages = (HomePage, ApplicationPage, KeysPage, AuditPage)
+            pages = (HomePage, OverviewPage, ExecutorsPage, AppSettingsPage, KeysPage, AuditPage)
             app = Starlette(routes=[route for page in pages for route in page(site).routes()])
             url = stack.enter_context(serving(app))
             return stack.enter_context(httpx.Client(base_url=url, follow_redirects=True))
@@ -136,7 +141,7 @@ def test_no_page_has_inline_script_or_style(client: httpx.Client, path: str) -> 
 def test_home_says_what_is_wrong_before_anything_else(client: httpx.Client) -> None:
     page = client.get("/").text
     assert page.index("Needs attention") < page.index("applications-title")
-    assert "<title>(3) Applications" in page
+    assert "<title>(6) Applications" in page
     assert "Version b81e77d0c4a94c12 is stranded 13 min ago" in words_of(page)
 
 
@@ -156,8 +161,8 @@ def test_home_in_development_mode_says_that_any_key_will_do(connect: Connect) ->
     assert "conductor-lite key create" not in page
 
 
-def test_application_page_shows_each_executor_in_its_state(client: httpx.Client) -> None:
-    page = words_of(client.get("/apps/orders").text)
+def test_executors_are_shown_each_in_its_state(client: httpx.Client) -> None:
+    page = words_of(client.get("/apps/orders/executors").text)
     for words in (
         "connected 20 min ago",
         "Unresponsive",
@@ -167,15 +172,78 @@ def test_application_page_shows_each_executor_in_its_state(client: httpx.Client)
         "region eu-west-1",
         "4 entries",
         "4.9 ms",
-        "Start one process of this version to recover its work.",
-        "1 min 184 ms 1",
     ):
         assert words in page
 
 
+def test_overview_shows_figures_charts_and_recoveries(client: httpx.Client) -> None:
+    page = client.get("/apps/orders?range=6h")
+    words = words_of(page.text)
+    for expected in (
+        "Last 6 hours",
+        "Running 9",
+        "In queues 120",
+        "Oldest waits 3 min 3 s",
+        "Failed 17",
+        "Started 204",
+        "Longest 2.1 s",
+        "1 min 184 ms 1",
+    ):
+        assert expected in words
+    # Nothing is known of the first two steps.
+    assert "01:01" in words
+    failed = "status=ERROR&amp;status=MAX_RECOVERY_ATTEMPTS_EXCEEDED&amp;completed_after=2026-02-28T21%3A01Z"
+    assert f'href="/apps/orders/workflows?{failed}&amp;range=all"' in page.text
+    assert "uPlot" not in page.text
+    assert [tag for tag in tags_of(page.text) if tag[0] == "script" and "uplot" in tag[1]["src"]]
+    assert "uplot" not in client.get("/apps/orders/executors").text
+
+
+def test_workflows_of_the_overview_are_ordered_as_wished(client: httpx.Client) -> None:
+    data = {"Accept": "application/json"}
+    measures = client.get("/apps/orders?sort=runs", headers=data).json()["measures"]
+    assert [each["name"] for each in measures["workflows"]] == ["charge"]
+    assert measures["steps"][0]["failed"] == 34
+    assert measures["figures"]["failed"] == 17
+
+
+def test_a_range_that_cannot_be_is_explained(client: httpx.Client) -> None:
+    answer = client.get("/apps/orders?start=2026-03-01T03:00Z&end=2026-03-01T02:00Z")
+    assert answer.status_code == 422
+    assert "not after its start" in answer.text
+    assert client.get("/apps/orders?start=yesterday").status_code == 422
+
+
+def test_what_is_wrong_leads_to_where_it_can_be_mended(client: httpx.Client) -> None:
+    page = client.get("/").text
+    failed = "status=ERROR&amp;status=MAX_RECOVERY_ATTEMPTS_EXCEEDED&amp;name=charge"
+    for url in (
+        f"/apps/orders/workflows?{failed}&amp;completed_after=2026-03-01T01%3A55Z&amp;range=all",
+        "/apps/orders/queues/mail",
+        "/apps/orders/versions",
+        "/apps/orders/executors?q=6f1d0e03-7c1b-4b6e-9d0a-5f0c2f9e1a03",
+        "/apps/shop/queues/~?id=%3Cimg",
+    ):
+        assert f'href="{url}' in page
+
+
+def test_home_shows_what_happened_lately(client: httpx.Client) -> None:
+    page = client.get("/").text
+    assert "Available 3 1 silent 1 lost 2 dead 43 43 4 1,234 3f9a1c0…2d84e5f +1" in words_of(page)
+    assert page.count('<svg class="spark"') == 2
+    # Nothing is known of the first three of twenty-four steps.
+    assert re.search(r'<path class="tone-good" d="M13\.0 ', page)
+
+
+def test_figures_need_their_permission(connect: Connect, operations: PicturedOperations) -> None:
+    reader = connect(operations, KeyHolder("application.read"))
+    assert "Figures and charts need the permission metric.read." in words_of(reader.get("/apps/orders").text)
+    assert reader.get("/apps/orders", headers={"Accept": "application/json"}).json()["measures"] is None
+
+
 def test_executors_are_narrowed_by_the_query_string(client: httpx.Client) -> None:
     def rows(query: str) -> int:
-        return client.get(f"/apps/orders?{query}").text.count('id="executor-')
+        return client.get(f"/apps/orders/executors?{query}").text.count('id="executor-')
 
     assert rows("") == 6
     assert rows("status=dead") == 2
@@ -184,6 +252,9 @@ def test_executors_are_narrowed_by_the_query_string(client: httpx.Client) -> Non
     assert rows("q=b81e") == 1
     assert rows("q=worker-4") == 1
     assert rows("q=worker-4&status=DEAD") == 0
+    assert rows("version=b81e77d0c4a94c12") == 1
+    assert rows("q=python+2.31") == 6
+    assert rows("q=region%3Deu-west-1") == 2
     assert rows("page=99") == 6
     assert rows("page=-1&status=nonsense") == 6
 
@@ -196,7 +267,9 @@ def test_live_part_alone_is_what_htmx_gets(client: httpx.Client) -> None:
     assert "<header" not in part
 
 
-@pytest.mark.parametrize("path", ["/", "/apps/orders", "/keys", "/audit"])
+@pytest.mark.parametrize(
+    "path", ["/", "/apps/orders", "/apps/orders/executors", "/apps/orders/settings", "/keys", "/audit"]
+)
 def test_every_page_is_json_for_programs(client: httpx.Client, path: str) -> None:
     answer = client.get(path, headers={"Accept": "application/json"})
     assert answer.headers["content-type"] == "application/json"
@@ -206,9 +279,11 @@ def test_every_page_is_json_for_programs(client: httpx.Client, path: str) -> Non
 
 
 def test_json_holds_the_facts_of_the_page(client: httpx.Client) -> None:
-    data = client.get("/apps/orders?status=DEAD", headers={"Accept": "application/json"}).json()
-    assert [executor["status"] for executor in data["executors"]] == ["DEAD", "DEAD"]
-    assert data["recoveries"][0]["detection_secs"] == 60.02
+    wants = {"Accept": "application/json"}
+    data = client.get("/apps/orders/executors?status=DEAD&sort=version", headers=wants).json()
+    versions = [(executor["status"], executor["application_version"]) for executor in data["executors"]]
+    assert versions == [("DEAD", "3f9a1c07b2d84e5f"), ("DEAD", "b81e77d0c4a94c12")]
+    assert client.get("/apps/orders", headers=wants).json()["recoveries"][0]["detection_secs"] == 60.02
     missing = client.get("/apps/none", headers={"Accept": "application/json"})
     assert (missing.status_code, missing.json()["status"]) == (404, 404)
 
@@ -245,7 +320,15 @@ def test_a_name_in_wrong_letters_is_explained_beside_its_field(client: httpx.Cli
 
 
 @pytest.mark.parametrize(
-    "path", ["/apps", "/apps/orders/settings", "/apps/orders/delete", "/keys", "/keys/revoke"]
+    "path",
+    [
+        "/apps",
+        "/apps/orders/settings",
+        "/apps/orders/settings/snapshots",
+        "/apps/orders/delete",
+        "/keys",
+        "/keys/revoke",
+    ],
 )
 @pytest.mark.parametrize("token", ["", "forged", "fälschung"])
 def test_forms_of_other_pages_are_refused(
@@ -275,7 +358,7 @@ def test_a_flash_nobody_signed_is_not_shown(client: httpx.Client) -> None:
 def test_a_timeout_that_is_no_number_is_explained(
     client: httpx.Client, operations: PicturedOperations, timeout: str
 ) -> None:
-    token = token_of(client.get("/apps/orders").text)
+    token = token_of(client.get("/apps/orders/settings").text)
     answer = client.post(
         "/apps/orders/settings", data={"csrf_token": token, "executor_timeout_secs": timeout}
     )
@@ -285,12 +368,30 @@ def test_a_timeout_that_is_no_number_is_explained(
 
 
 def test_settings_are_saved(client: httpx.Client, operations: PicturedOperations) -> None:
-    token = token_of(client.get("/apps/orders").text)
+    token = token_of(client.get("/apps/orders/settings").text)
     fields = {"csrf_token": token, "executor_timeout_secs": "90", "private_mode": "yes"}
     answer = client.post("/apps/orders/settings", data=fields, follow_redirects=False)
-    assert answer.headers["location"] == "/apps/orders"
+    assert answer.headers["location"] == "/apps/orders/settings"
     _, name, changes = cast(Any, operations.calls[-1])
     assert (name, changes.executor_timeout_secs, changes.private_mode) == ("orders", 90, True)
+    assert changes.snapshots_enabled is UNSET
+
+
+def test_settings_of_snapshots_are_saved_by_themselves(
+    client: httpx.Client, operations: PicturedOperations
+) -> None:
+    page = client.get("/apps/orders/settings").text
+    assert "Up to date On record 1,204 workflows" in words_of(page)
+    fields = {"csrf_token": token_of(page), "snapshot_interval_secs": "60", "snapshot_keep_days": "7"}
+    refused = client.post("/apps/orders/settings/snapshots", data=fields | {"snapshot_keep_rows": "many"})
+    assert refused.status_code == 422
+    assert "a whole number of workflows from 1 to 100,000,000" in refused.text
+    assert 'value="60"' in refused.text
+    client.post("/apps/orders/settings/snapshots", data=fields | {"snapshot_keep_rows": "500"})
+    _, _, changes = cast(Any, operations.calls[-1])
+    assert (changes.snapshots_enabled, changes.snapshot_interval_secs) == (False, 60)
+    assert (changes.snapshot_keep_days, changes.snapshot_keep_rows) == (7, 500)
+    assert changes.executor_timeout_secs is UNSET
 
 
 def test_deletion_says_what_it_hits_before_and_what_it_did_after(client: httpx.Client) -> None:
@@ -354,9 +455,10 @@ def test_a_key_is_revoked_by_its_whole_name(client: httpx.Client, operations: Pi
 
 def test_what_one_may_not_do_is_absent(connect: Connect, operations: PicturedOperations) -> None:
     reader = connect(operations, KeyHolder("application.read"))
-    page = reader.get("/apps/orders").text
-    assert "Settings</summary>" not in page
-    assert "delete-dialog" not in page
+    page = reader.get("/apps/orders/settings").text
+    assert '<form method="post"' not in page
+    assert "/apps/orders/delete" not in page
+    assert "Executor timeout 1 min" in words_of(page)
     assert "Register an application" not in reader.get("/").text
     assert 'href="/keys" data-go' not in page
 

@@ -181,9 +181,13 @@ def test_only_policies_that_fail_again_and_again_are_told_of() -> None:
     def policy(name: str, failures: int) -> PolicyHealth:
         return PolicyHealth(name=name, interval_secs=5, failures=failures, duration_secs=1)
 
-    (item,) = of_policies([policy("alerts", 2), policy("metrics", 3)])
-    assert item.kind == POLICY_FAILING
-    assert "“metrics” has failed 3 times" in item.title
+    late = PolicyHealth(name="snapshots", interval_secs=5, lag_secs=300)
+    patient = PolicyHealth(name="retention", interval_secs=600, lag_secs=2_000)
+    items = list(of_policies([policy("alerts", 2), policy("metrics", 3), late, patient]))
+    assert {item.kind for item in items} == {POLICY_FAILING}
+    assert "“metrics” has failed 3 times" in items[0].title
+    assert "“snapshots” is not getting done" in items[1].title
+    assert len(items) == 2
 
 
 Body = Callable[[Collecting, Activities], Awaitable[Any]]

@@ -80,6 +80,36 @@ def test_a_quarter_takes_the_place_of_its_minutes_and_is_not_rolled_up_from_what
     run(body)
 
 
+def test_a_mean_counts_by_the_time_of_which_it_is_known(run: Run) -> None:
+    async def body(db: Database) -> None:
+        points, source = MetricPoints(db), await _source(db)
+        healthy = Label("executors", "HEALTHY", "v1")
+        # Five minutes of two, then a whole quarter of an hour of one.
+        for start in range(T0 + 600, T0 + 2 * QUARTER, 60):
+            count = 2.0 if start < T0 + QUARTER else 1.0
+            source = await points.write(source, MINUTE, start, {Group.FLEET}, {healthy: count})
+        for _ in range(2):
+            source = await points.roll_up(source, QUARTER, T0 + 2 * QUARTER)
+        reading = MetricReading(db)
+
+        async def means(step_secs: int) -> list[float]:
+            found = await reading.steps(
+                source,
+                ["executors"],
+                begin=T0,
+                end=T0 + 2 * QUARTER,
+                step_secs=step_secs,
+                window_secs=QUARTER,
+            )
+            (series,) = [series for series in found if series.label == healthy]
+            return list(series.values.values())
+
+        assert await means(QUARTER) == [2, 1]
+        assert await means(2 * QUARTER) == [(5 * 2 + 15 * 1) / 20]
+
+    run(body)
+
+
 def test_what_is_written_late_is_rolled_up_again(run: Run) -> None:
     async def body(db: Database) -> None:
         points, source = MetricPoints(db), await _source(db)

@@ -1,0 +1,354 @@
+"""An application's overview: what needs a person, key figures and charts over a range, and recoveries.
+
+All from what is on record: it reads the same whether an executor is connected or not.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import msgspec
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
+
+from conductor_lite.auth.actor import Actor
+from conductor_lite.auth.permissions import METRIC_READ
+from conductor_lite.console.charts import Drawn, Plot, merged, plot, plot_by_label, resolution_secs
+from conductor_lite.console.frame import frame
+from conductor_lite.console.preferences import TimeRange, time_range
+from conductor_lite.console.rendering import Page
+from conductor_lite.console.site import Site
+from conductor_lite.console.snippets import server_url, snippets
+from conductor_lite.console.urls import app_url
+from conductor_lite.operations.applications import Application
+from conductor_lite.operations.audit import AuditEntry
+from conductor_lite.operations.metrics import Chart
+from conductor_lite.operations.overview import Attention
+from conductor_lite.operations.topics import application_topic
+
+#: Seconds between two looks: what happened is on record a few seconds after each minute.
+LIVE_SECS = 10.0
+#: Workflows and steps that the tables name.
+TOP = 10
+#: Steps of a chart after which what stood somewhere is no longer what stands there.
+_FRESH_STEPS = 2
+SORTS = ("failures", "runs")
+
+_FAMILIES = (
+    "workflow_started",
+    "workflow_succeeded",
+    "workflow_failed",
+    "workflow_cancelled",
+    "workflow_latency_secs",
+    "workflow_queue_wait_secs",
+    "workflow_enqueued",
+    "workflow_enqueued_age_secs",
+    "workflow_pending",
+    "step_succeeded",
+    "step_failed",
+    "step_duration_secs",
+    "executors",
+)
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """Key figures; None for what is not known."""
+
+    #: At the end of the range.
+    running: float | None
+    waiting: float | None
+    oldest_waiting_secs: float | None
+    #: Within the range.
+    started: float | None
+    succeeded: float | None
+    failed: float | None
+    longest_secs: float | None
+
+
+class NamedFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """How the runs of one workflow, or of one step, went within the range."""
+
+    name: str
+    succeeded: float
+    failed: float
+    #: None where none ended.
+    longest_secs: float | None
+    #: How many ended, and how many of them failed, in each step of the charts.
+    ended_steps: tuple[float | None, ...]
+    failed_steps: tuple[float | None, ...]
+
+    @property
+    def runs(self) -> float:
+        """How many ended, one way or the other."""
+        return self.succeeded + self.failed
+
+
+class RecoveryRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One finished or failed recovery, as the audit log has it."""
+
+    at: datetime
+    succeeded: bool
+    executor_ids: tuple[str, ...]
+    application_version: str | None
+    recovered_by: str | None
+    #: Seconds from losing the executor to declaring it dead, and from there to the end of its recovery.
+    detection_secs: float | None
+    recovery_secs: float | None
+    attempts: int | None
+    error: str | None
+
+
+class Measures(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured within the range."""
+
+    #: What the last minute was counted from: ``aggregates``, ``listings`` or nothing.
+    counted_from: str
+    figures: Figures
+    charts: tuple[Plot, ...]
+    workflows: tuple[NamedFigures, ...]
+    workflow_count: int
+    steps: tuple[NamedFigures, ...]
+    step_count: int
+
+
+class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the page shows."""
+
+    application: Application
+    attention: tuple[Attention, ...]
+    start: datetime
+    end: datetime
+    #: None for those who may not see metrics.
+    measures: Measures | None
+    #: Executors by shown status.
+    executors: dict[str, int]
+    recoveries: tuple[RecoveryRow, ...]
+
+
+class OverviewPage:
+    """Shows how one application is doing."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> list[BaseRoute]:
+        """Its routes."""
+        return [Route("/apps/{name}", self._site.shows(self.show), methods=["GET"])]
+
+    async def show(self, request: Request, actor: Actor) -> Page:
+        """The page; ``?range=`` or ``?start=&end=`` is what its charts show, ``?sort=`` orders workflows."""
+        operations = self._site.operations
+        overview = await operations.overviews.application(actor, request.path_params["name"])
+        record = overview.application.record
+        chosen = time_range(request, self._site.now(), record.created_at)
+        sort = request.query_params.get("sort", SORTS[0])
+        measures = None
+        if METRIC_READ in actor.permissions:
+            chart = await operations.metrics.series(
+                actor,
+                record.name,
+                families=_FAMILIES,
+                start=chosen.start,
+                end=chosen.end,
+                resolution_secs=resolution_secs(chosen.start, chosen.end),
+            )
+            measures = measures_of(chart, chosen.end, sort if sort in SORTS else SORTS[0])
+        counts: dict[str, int] = {}
+        for version in overview.versions:
+            for status in ("healthy", "unresponsive", "disconnected", "dead"):
+                counts[status] = counts.get(status, 0) + getattr(version, status)
+        counts["healthy"] = counts.get("healthy", 0) - counts.get("unresponsive", 0)
+        mark = f"({len(overview.attention)}) " if overview.attention else ""
+        return Page(
+            template="overview.html",
+            title=mark + record.name,
+            section="home",
+            path=app_url(record.name),
+            topics=(application_topic(record.id),),
+            poll_secs=LIVE_SECS,
+            styles=("uplot.css", "charts.css", "overview.css"),
+            scripts=("uplot.min.js", "charts.js"),
+            data=OverviewView(
+                application=overview.application,
+                attention=overview.attention,
+                start=chosen.start,
+                end=chosen.end,
+                measures=measures,
+                executors=counts,
+                recoveries=tuple(recovery(entry) for entry in overview.recoveries),
+            ),
+            extras={
+                "frame": frame(overview.application, actor, "overview"),
+                **range_extras(request, chosen, "sort"),
+                "sort": sort if sort in SORTS else SORTS[0],
+                "server_url": server_url(request),
+                "snippets": snippets(server_url(request), record.name),
+            },
+        )
+
+
+def range_extras(request: Request, chosen: TimeRange, *kept: str) -> dict[str, object]:
+    """What a template needs to offer stretches of time, and to lead to what happened within this one.
+
+    Args:
+        request: for the page.
+        chosen: the stretch of time.
+        kept: names in its query that its links keep besides.
+    """
+    query = request.query_params
+    ended = {"completed_after": _minute(chosen.start)}
+    if not chosen.name:
+        ended["completed_before"] = _minute(chosen.end)
+    return {
+        "chosen": chosen,
+        "filters": {name: query.get(name, "") for name in ("range", "start", "end", *kept)},
+        # Of links to workflows that ended within the range.
+        "ended": ended,
+    }
+
+
+def _minute(moment: datetime) -> str:
+    return moment.isoformat(timespec="minutes").replace("+00:00", "Z")
+
+
+def measures_of(chart: Chart, end: datetime, sort: str) -> Measures:
+    """Work out the page's figures, charts and tables."""
+    charts = tuple(_charts(chart, end))
+    runs, latency, levels = charts[0], charts[1], charts[2]
+    workflows = _named(
+        chart, "workflow_name", "workflow_succeeded", "workflow_failed", "workflow_latency_secs"
+    )
+    steps = _named(chart, "step_name", "step_succeeded", "step_failed", "step_duration_secs")
+    failing = [figures for figures in steps if figures.failed]
+    if sort == "runs":
+        workflows.sort(key=lambda figures: (-figures.runs, figures.name))
+    ages = merged([s.values for s in chart.series if s.family == "workflow_enqueued_age_secs"], "longest")
+    started, succeeded, failed = (line.summary("counted") for line in runs.lines[:3])
+    return Measures(
+        counted_from=chart.counted_from,
+        figures=Figures(
+            running=_latest(levels.lines[0].values),
+            waiting=_latest(levels.lines[1].values),
+            oldest_waiting_secs=_latest(ages),
+            started=started,
+            succeeded=succeeded,
+            failed=failed,
+            longest_secs=max((line.summary("longest") or 0.0 for line in latency.lines), default=0.0) or None,
+        ),
+        charts=charts,
+        workflows=tuple(workflows[:TOP]),
+        workflow_count=len(workflows),
+        steps=tuple(failing[:TOP]),
+        step_count=len(failing),
+    )
+
+
+def _charts(chart: Chart, end: datetime) -> Sequence[Plot]:
+    def of_status(status: str) -> Callable[[str], bool]:
+        return lambda label: label == status
+
+    return (
+        plot(
+            chart,
+            "runs",
+            "Workflows",
+            [
+                Drawn("Started", "busy", ("workflow_started",)),
+                Drawn("Succeeded", "good", ("workflow_succeeded",)),
+                Drawn("Failed", "bad", ("workflow_failed",)),
+                Drawn("Cancelled", "quiet", ("workflow_cancelled",)),
+            ],
+            end=end,
+        ),
+        plot_by_label(
+            chart,
+            "latency",
+            "Creation to end",
+            "workflow_latency_secs",
+            "workflow_name",
+            end=end,
+            kind="longest",
+            unit="secs",
+        ),
+        plot(
+            chart,
+            "levels",
+            "Under way",
+            [
+                Drawn("Running", "busy", ("workflow_pending",)),
+                Drawn("In queues", "wait", ("workflow_enqueued",)),
+            ],
+            end=end,
+            kind="level",
+        ),
+        plot(
+            chart,
+            "executors",
+            "Executors",
+            [
+                Drawn("Healthy", "good", ("executors",), of_status("HEALTHY")),
+                Drawn("Disconnected", "warn", ("executors",), of_status("DISCONNECTED")),
+                Drawn("Dead", "bad", ("executors",), of_status("DEAD")),
+            ],
+            end=end,
+            kind="mean",
+        ),
+    )
+
+
+def _latest(values: Sequence[float | None]) -> float | None:
+    """The last value that is known, unless that was too long ago."""
+    return next((value for value in reversed(values[-_FRESH_STEPS:]) if value is not None), None)
+
+
+def _named(chart: Chart, label: str, succeeded: str, failed: str, longest: str) -> list[NamedFigures]:
+    """Figures by a label, those with most failures first."""
+    groups: dict[str, dict[str, list[tuple[float | None, ...]]]] = {}
+    for series in chart.series:
+        if series.family in (succeeded, failed, longest):
+            by_family = groups.setdefault(series.labels.get(label, ""), {})
+            by_family.setdefault(series.family, []).append(series.values)
+    found = []
+    for name, families in groups.items():
+        good = merged([*families.get(succeeded, ()), chart.nothing(succeeded)], "counted")
+        bad = merged([*families.get(failed, ()), chart.nothing(failed)], "counted")
+        lengths = [value for values in families.get(longest, ()) for value in values if value is not None]
+        found.append(
+            NamedFigures(
+                name=name,
+                succeeded=sum(value or 0.0 for value in good),
+                failed=sum(value or 0.0 for value in bad),
+                longest_secs=max(lengths, default=None),
+                ended_steps=merged([good, bad], "counted"),
+                failed_steps=bad,
+            )
+        )
+    ended = [figures for figures in found if figures.runs]
+    return sorted(ended, key=lambda figures: (-figures.failed, -figures.runs, figures.name))
+
+
+def recovery(entry: AuditEntry) -> RecoveryRow:
+    """Read an entry's details leniently: older servers may have written others."""
+    details = entry.details
+    ids = details.get("executor_ids")
+    attempts = _number(details, "attempts")
+    return RecoveryRow(
+        at=entry.emitted_at,
+        succeeded=entry.status == "success",
+        executor_ids=tuple(str(value) for value in ids) if isinstance(ids, list | tuple) else (),
+        application_version=_text(details, "application_version"),
+        recovered_by=_text(details, "recovered_by"),
+        detection_secs=_number(details, "detection_secs"),
+        recovery_secs=_number(details, "recovery_secs"),
+        attempts=None if attempts is None else int(attempts),
+        error=_text(details, "error"),
+    )
+
+
+def _text(details: dict[str, object], key: str) -> str | None:
+    value = details.get(key)
+    return None if value is None else str(value)
+
+
+def _number(details: dict[str, object], key: str) -> float | None:
+    value = details.get(key)
+    return float(value) if isinstance(value, int | float) else None
