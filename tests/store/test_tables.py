@@ -416,3 +416,31 @@ class TestAuditLog:
             assert [entry.id for entry in await log.list("local")] == [3]
 
         run(body)
+
+    def test_older_entries_go_on_where_a_page_ended_and_new_ones_stay_out(self, run: Run) -> None:
+        async def body(db: Database) -> None:
+            log = AuditLog(db)
+            await log.append([self.entry(minute, status="failure") for minute in (0, 1, 1, 1, 2)])
+            first = await log.list("local", status="failure", limit=2)
+            await log.append([self.entry(1), self.entry(9)])
+            rest = await log.list("local", status="failure", older_than=first[-1])
+            assert [entry.id for entry in first + rest] == [5, 4, 3, 2, 1]
+            assert [entry.id for entry in await log.list("local", newest_id=5, limit=2)] == [5, 4]
+            assert await log.known("local", among=2) == (("cancelWorkflow",), ("ci",))
+
+        run(body)
+
+    @pytest.mark.parametrize("column", ["operation", "target_id", "status"])
+    def test_what_is_rare_in_a_long_log_is_found_by_an_index_in_order(self, run: Run, column: str) -> None:
+        async def body(db: Database) -> None:
+            async with db.read() as connection:
+                plan = await connection.exec_driver_sql(
+                    f"EXPLAIN QUERY PLAN SELECT * FROM audit_log WHERE organization_id = ? AND {column} = ? "
+                    "ORDER BY emitted_at DESC, id DESC LIMIT 20",
+                    ("local", "x"),
+                )
+                steps = [row.detail for row in plan]
+            assert len(steps) == 1, "no step besides may put rows in order"
+            assert f"INDEX ix_audit_log_organization_id_{column}" in steps[0]
+
+        run(body)
