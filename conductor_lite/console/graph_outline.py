@@ -236,8 +236,7 @@ def _without_awaited(facts: Sequence[StepFacts]) -> list[StepFacts]:
     return [
         fact
         for fact in facts
-        if not (fact.kind == "wait" and fact.step.child_workflow_id in started)
-        and not fact.note.startswith("timeout of ")
+        if not (fact.kind == "wait" and fact.step.child_workflow_id in started) and not fact.is_timeout
     ]
 
 

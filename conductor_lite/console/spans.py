@@ -67,6 +67,10 @@ class StepFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     end_epoch_ms: int | None
     #: The workflow that this step started; waiting for another one is not starting it.
     child_id: str | None
+    #: When it is to end, if that is known and it has not.
+    until_epoch_ms: int | None = None
+    #: Whether it only notes how long the step before it may wait.
+    is_timeout: bool = False
     note: str = ""
 
 
@@ -80,6 +84,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     start_epoch_ms: int
     #: None: not over yet.
     end_epoch_ms: int | None
+    #: When it is to be over, if that is known and it is not.
+    until_epoch_ms: int | None = None
 
 
 def moment(epoch_ms: int | None, now_epoch_ms: int) -> int | None:
@@ -123,38 +129,57 @@ def waits(workflow: WorkflowRecord, steps: Sequence[StepFacts], now_epoch_ms: in
     created = moment(workflow.created_at_epoch_ms, now_epoch_ms)
     if created is None:
         return []
-    status, found, begin = workflow_status(workflow), [], created
     # What a fork took over from its origin happened before it.
     starts = [s.start_epoch_ms for s in steps if s.start_epoch_ms is not None and s.start_epoch_ms >= created]
     first = min(starts, default=None)
+    delay = _delay(workflow, created, first, now_epoch_ms)
+    if delay is None:
+        queue = _queue(workflow, steps, created, first, now_epoch_ms)
+    elif delay.end_epoch_ms is None:
+        queue = None
+    else:
+        queue = _queue(workflow, steps, delay.end_epoch_ms, first, now_epoch_ms)
+    return [wait for wait in (delay, queue) if wait is not None]
+
+
+def _delay(workflow: WorkflowRecord, created: int, first: int | None, now_epoch_ms: int) -> Wait | None:
+    until, status = workflow.delay_until_epoch_ms, workflow_status(workflow)
+    if until is None or until <= created:
+        return None
     dequeued = moment(workflow.dequeued_at_epoch_ms, now_epoch_ms)
     over = ended_at(workflow, created, now_epoch_ms)
-    until = workflow.delay_until_epoch_ms
-    if until is not None and until > created:
-        known = [time for time in (until, dequeued, first, over) if time is not None]
-        end = None if status == "delayed" else max(created, min(known))
-        delay: SpanStatus = "delayed" if end is None else "succeeded"
-        found.append(Wait(kind="delay", label="Delay", status=delay, start_epoch_ms=begin, end_epoch_ms=end))
-        begin = begin if end is None else end
-    if status == "delayed" or not (workflow.queue_name or dequeued):
-        return found
-    queue = f"Queue {workflow.queue_name}" if workflow.queue_name else "Queue"
+    end = max(created, min(time for time in (until, dequeued, first, over) if time is not None))
+    told: SpanStatus = "cancelled" if status == "cancelled" and end == over else "succeeded"
+    return Wait(
+        kind="delay",
+        label="Delay",
+        status="delayed" if status == "delayed" else told,
+        start_epoch_ms=created,
+        end_epoch_ms=None if status == "delayed" else end,
+        until_epoch_ms=until if status == "delayed" else None,
+    )
+
+
+def _queue(
+    workflow: WorkflowRecord, steps: Sequence[StepFacts], begin: int, first: int | None, now_epoch_ms: int
+) -> Wait | None:
+    dequeued, status = moment(workflow.dequeued_at_epoch_ms, now_epoch_ms), workflow_status(workflow)
+    over = ended_at(workflow, begin, now_epoch_ms)
+    told: SpanStatus = "succeeded"
+    end: int | None = dequeued
     if status == "waiting":
         # With steps on record it has been recovered or resumed, and waits to begin again.
-        ends = [s.end_epoch_ms for s in steps if s.end_epoch_ms is not None]
-        begin = max([begin, *ends])
-        found.append(Wait(kind="queue", label=queue, status=status, start_epoch_ms=begin, end_epoch_ms=None))
-    elif dequeued is not None and dequeued >= begin and (first is None or first >= dequeued):
-        found.append(
-            Wait(kind="queue", label=queue, status="succeeded", start_epoch_ms=begin, end_epoch_ms=dequeued)
-        )
-    elif dequeued is None and first is None and status == "cancelled" and over is not None:
-        found.append(
-            Wait(
-                kind="queue", label=queue, status=status, start_epoch_ms=begin, end_epoch_ms=max(begin, over)
-            )
-        )
-    return found
+        begin = max([begin, *(s.end_epoch_ms for s in steps if s.end_epoch_ms is not None)])
+        end, told = None, status
+    elif dequeued is None and first is None and status == "cancelled" and workflow.queue_name:
+        end, told = over, status
+        if end is None or end == begin:
+            return None
+    elif dequeued is None or dequeued < begin or (first is not None and first < dequeued):
+        # Never queued; or dequeued anew after it had begun, and the first time is not on record.
+        return None
+    label = f"Queue {workflow.queue_name}" if workflow.queue_name else "Queue"
+    return Wait(kind="queue", label=label, status=told, start_epoch_ms=begin, end_epoch_ms=end)
 
 
 def understand(workflow: WorkflowRecord, steps: Sequence[StepRecord], now_epoch_ms: int) -> list[StepFacts]:
@@ -212,7 +237,8 @@ def _sleep(
         return facts
     follows = before is not None and before.function_id == step.function_id - 1
     if follows and before is not None and before.function_name in _WITH_TIMEOUT:
-        return msgspec.structs.replace(facts, kind="internal", note=f"timeout of {before.function_name}")
+        note = f"timeout of {before.function_name}"
+        return msgspec.structs.replace(facts, kind="internal", is_timeout=True, note=note)
     status = workflow_status(workflow)
     over = ended_at(workflow, facts.start_epoch_ms, now_epoch_ms)
     if last and not follows and _limits_a_wait(step, before, wake):
@@ -221,12 +247,13 @@ def _sleep(
             kind="wait",
             status=status if status in ENDED else "waiting",
             end_epoch_ms=over,
+            until_epoch_ms=wake if over is None else None,
             note="waits for a message or an event" if over is None else "waited for a message or an event",
         )
     if over is not None and over < wake:
         return msgspec.structs.replace(facts, status=status, end_epoch_ms=over)
     if wake > now_epoch_ms:
-        return msgspec.structs.replace(facts, status="waiting", end_epoch_ms=None)
+        return msgspec.structs.replace(facts, status="waiting", end_epoch_ms=None, until_epoch_ms=wake)
     return msgspec.structs.replace(facts, end_epoch_ms=max(wake, facts.start_epoch_ms or 0))
 
 
@@ -243,7 +270,9 @@ def _wake_epoch_ms(step: StepRecord) -> int | None:
     try:
         value = float(step.output or "")
     except ValueError:
-        return None
+        # Outputs may not have been asked for; newer SDKs write the time also as the step's end.
+        completed = step.completed_at_epoch_ms
+        return completed if completed is not None and completed > 0 else None
     if not 0 < value < 1e16:
         return None
     return int(value if value >= _LEAST_MS else value * 1000)

@@ -62,6 +62,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     function_id: int | None
     #: Whether others are in it.
     foldable: bool
+    #: When it is to end, if that is known and it has not: of sleeps, delays and waits with a timeout.
+    until_epoch_ms: int | None = None
     #: A few words more, such as ``failed after 3 retries``; empty mostly.
     note: str = ""
 
@@ -177,6 +179,7 @@ class _Builder:
                 status=wait.status,
                 start_epoch_ms=wait.start_epoch_ms,
                 end_epoch_ms=wait.end_epoch_ms,
+                until_epoch_ms=wait.until_epoch_ms,
                 timed=True,
                 depth=workflow.depth + 1,
                 workflow_id=workflow.workflow_id,
@@ -203,6 +206,7 @@ class _Builder:
                 status=fact.status,
                 start_epoch_ms=place.start_epoch_ms,
                 end_epoch_ms=place.end_epoch_ms,
+                until_epoch_ms=fact.until_epoch_ms,
                 timed=place.timed,
                 depth=outline.depth + 1,
                 workflow_id=workflow.workflow_id,

@@ -56,6 +56,8 @@ class TimelineWire(msgspec.Struct, frozen=True, kw_only=True):
     duration: Sequence[int]
     #: Places of spans whose times are not on record.
     guessed: Sequence[int]
+    #: When sleeps, delays and waits that go on are to end, in milliseconds since 1970, by place.
+    until: dict[int, int]
     #: Words about single spans, by place.
     notes: dict[int, str]
 
@@ -73,6 +75,8 @@ class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
     #: None: not on record, or not over.
     duration_ms: int | None
     running: bool
+    #: When it is to end, if that is known and it has not.
+    until_epoch_ms: int | None
     workflow_id: str
     function_id: int | None
     note: str
@@ -107,6 +111,7 @@ def to_wire(timeline: Timeline) -> TimelineWire:
             NONE if span.end_epoch_ms is None else span.end_epoch_ms - span.start_epoch_ms for span in spans
         ],
         guessed=[span.id for span in spans if not span.timed],
+        until={span.id: span.until_epoch_ms for span in spans if span.until_epoch_ms is not None},
         notes={span.id: span.note for span in spans if span.note},
     )
 
@@ -127,6 +132,7 @@ def _row(span: Span) -> TimelineRow:
         start_epoch_ms=span.start_epoch_ms if span.timed else None,
         duration_ms=ended - span.start_epoch_ms if span.timed and ended is not None else None,
         running=ended is None,
+        until_epoch_ms=span.until_epoch_ms,
         workflow_id=span.workflow_id,
         function_id=span.function_id,
         note=span.note,

@@ -219,10 +219,10 @@ def test_no_text_makes_it_fail(text: str) -> None:
     ids=range(8),
 )
 def test_long_errors_are_quick_to_read(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     failure = read_failure(text)
     # Measured below 0.1 s.
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
     assert len(failure.frames) <= 500
 
 

@@ -231,7 +231,7 @@ branches = st.builds(Branch, workflow=st.one_of(st.none(), workflows), steps=ste
 
 
 @given(workflows, steps_of, st.dictionaries(ids, branches))
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 def test_boxes_never_overlap_and_curves_end_on_them(
     workflow: WorkflowRecord, steps: list[StepRecord], children: dict[str, Branch]
 ) -> None:
@@ -255,9 +255,9 @@ def test_two_hundred_nodes_are_quick_to_draw() -> None:
     steps = _steps(*((f"start {child}", {"child_workflow_id": child}) for child in children))
     fastest = float("inf")
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.process_time()
         graph = build(_workflow(), steps, children, NOW)
-        fastest = min(fastest, time.perf_counter() - began)
+        fastest = min(fastest, time.process_time() - began)
     assert len(graph.nodes) > 190
-    # Measured at 3 ms; the bound is for machines under load.
+    # Measured at 3 ms; the bound is for slower machines.
     assert fastest < 0.06

@@ -479,7 +479,7 @@ def _assert_same(value: object, node: Node) -> None:
 
 
 @given(python_values)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 def test_repr_of_any_value_gives_a_tree_with_the_same_values(value: Any) -> None:
     text = repr([value])
     payload = read(text, language="python")
@@ -504,7 +504,7 @@ json_values = st.recursive(
 
 
 @given(json_values, st.booleans(), st.sampled_from([None, 1]))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 def test_json_gives_what_any_reader_of_json_gives(value: Any, ascii_only: bool, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
     payload = read(text, language="go")
@@ -541,7 +541,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces, max_size=40).map("".join), st.sampled_from([None, "python", "typescript", "go"]))
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 def test_no_text_makes_it_fail(text: str, language: str | None) -> None:
     limits = Limits(nodes=12, depth=3, chars=200)
     _assert_sound(read(text, language=language), text)
@@ -578,9 +578,9 @@ def test_hostile_text_takes_no_longer_than_its_length_deserves(name: str) -> Non
     for language in (None, "python", "typescript"):
         fastest = float("inf")
         for _ in range(2):
-            began = time.perf_counter()
+            began = time.process_time()
             payload = read(text, language=language)
-            fastest = min(fastest, time.perf_counter() - began)
+            fastest = min(fastest, time.process_time() - began)
         # Measured below 0.2 s; a reader that goes back would take minutes.
         assert fastest < 2
         _assert_sound(payload, text)

@@ -137,6 +137,16 @@ def test_child_stands_under_the_step_that_started_it_and_the_wait_for_it_stands_
             {"status": "DELAYED", "queue_name": "mail", "delay_until_epoch_ms": NOW + 10**9},
             [("Delay", "delay", "delayed", 0, None)],
         ),
+        # Cancelled while it was delayed.
+        (
+            {
+                "status": "CANCELLED",
+                "queue_name": "mail",
+                "delay_until_epoch_ms": NOW + 10**9,
+                "completed_at_epoch_ms": T0 + 40,
+            },
+            [("Delay", "delay", "cancelled", 0, 40)],
+        ),
         ({"status": "ENQUEUED", "queue_name": "mail"}, [("Queue mail", "queue", "waiting", 0, None)]),
         # Cancelled before it ever began.
         (
@@ -178,6 +188,7 @@ def test_recovered_workflow_tells_of_no_queue_wait_that_nobody_measured() -> Non
         (str(T0 + 500_000), 100, "waiting", None),
         (str(T0 + 500_000), 500_000, "waiting", None),
         (None, 9_000, "succeeded", 9_000),
+        (None, 500_000, "waiting", None),
         ("soon", 100, "succeeded", 100),
         ("nan", 100, "succeeded", 100),
     ],
@@ -214,6 +225,7 @@ def test_wait_that_is_not_over_shows_by_its_timeout() -> None:
     )
     assert _told(timeline.spans)[2] == (1, "DBOS.sleep", "wait", "waiting", 30, None)
     assert timeline.spans[2].note == "waits for a message or an event"
+    assert timeline.spans[2].until_epoch_ms == T0 + 10**7
     assert timeline.live
 
 
@@ -470,9 +482,9 @@ def test_five_thousand_steps_are_quick_to_lay_out_and_small_to_send() -> None:
     workflow = _workflow()
     fastest = float("inf")
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.process_time()
         body = msgspec.json.encode(to_wire(build(workflow, steps, {}, T0 + 10_000_000)))
-        fastest = min(fastest, time.perf_counter() - began)
+        fastest = min(fastest, time.process_time() - began)
     assert len(gzip.compress(body)) < 60_000
-    # Measured at 10 ms; the bound is for machines under load.
+    # Measured at 10 ms; the bound is for slower machines.
     assert fastest < 0.1
