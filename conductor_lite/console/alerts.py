@@ -63,6 +63,8 @@ class AlertsView(msgspec.Struct, frozen=True, kw_only=True):
     #: Firings, newest first, and which part of them this is.
     history: tuple[AlertHistory, ...]
     paging: Paging
+    #: Numbers of the firings whose condition holds and which no later one of the same rule has followed.
+    newest: tuple[int, ...]
 
 
 class AlertsPage:
@@ -110,6 +112,7 @@ class AlertsPage:
                 targets=tuple(await operations.notification_targets.list(actor, name)),
                 history=tuple(history[:FIRINGS_PER_PAGE]),
                 paging=Paging(page=number, total=None, has_next=len(history) > FIRINGS_PER_PAGE),
+                newest=tuple(sorted(alert.id for alert in firing.values())),
             ),
             extras={
                 "frame": frame(application, actor, "alerts"),

@@ -50,6 +50,7 @@ _TABS = (
 #: Tabs whose pages exist.
 _BUILT = {
     "alerts",
+    "autoscaling",
     "executors",
     "overview",
     "queues",

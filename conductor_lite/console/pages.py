@@ -17,6 +17,7 @@ from conductor_lite.console.alerts import AlertsPage
 from conductor_lite.console.app_settings import AppSettingsPage
 from conductor_lite.console.assets import static_routes
 from conductor_lite.console.audit import AuditPage
+from conductor_lite.console.autoscaling import AutoscalingPage
 from conductor_lite.console.bulk import BulkPage
 from conductor_lite.console.executors import ExecutorsPage
 from conductor_lite.console.home import HomePage
@@ -59,6 +60,7 @@ _PAGES = (
     WorkflowActionsPage,
     SchedulesPage,
     RetentionPage,
+    AutoscalingPage,
     AlertsPage,
     AlertRulesPage,
     AlertTargetsPage,

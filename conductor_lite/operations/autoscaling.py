@@ -36,6 +36,7 @@ __all__ = [
     "Recommendation",
     "Recommendations",
     "RolloutPolicy",
+    "why_unfit",
 ]
 
 R = TypeVar("R", bound=Reply)

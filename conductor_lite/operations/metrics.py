@@ -58,6 +58,8 @@ _STEPS_SECS = (
 
 #: Longest stretch, in seconds: what the API's granularity holds.
 MAX_RANGE_SECS = 2**31 - 1
+#: Families that only charts have, and what they are made of.
+_MADE_OF = {"healthy_executors": "executors"}
 #: Years in which a time can be told in every zone, and to every SDK.
 _YEARS = range(1970, 9_000)
 
@@ -105,8 +107,9 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
     def nothing(self, family: str) -> tuple[float | None, ...]:
         """What a series of a family is of which nothing is on record: unknown where nobody was asked."""
-        known = self.covered_secs.get(FAMILIES[family].group.value, (0.0,) * self.steps)
-        value = _of_nothing(FAMILIES[family])
+        kept = FAMILIES[_MADE_OF.get(family, family)]
+        known = self.covered_secs.get(kept.group.value, (0.0,) * self.steps)
+        value = _of_nothing(kept)
         return tuple(value if secs else None for secs in known)
 
 

@@ -41,7 +41,12 @@ PAGES = {
     "schedules": f"{APP}/schedules",
     "schedule": f"{APP}/schedules/every-minute",
     "backfill": f"{APP}/schedules/every-minute/backfill",
+    "alerts": f"{APP}/alerts",
+    "alert-types": f"{APP}/alerts/new",
+    "alert-rule": f"{APP}/alerts/new?type=SlowQueue",
+    "alert-target": f"{APP}/alerts/targets/new",
     "retention": f"{APP}/retention",
+    "autoscaling": f"{APP}/autoscaling",
     "not-found": "/nothing-here",
 }
 #: All but questions, which without an executor need not be asked.

@@ -29,6 +29,7 @@ from conductor_lite.operations.alerting_rules import (
 )
 from conductor_lite.protocol import ListQueues, ListQueuesReply, QueueRecord
 from conductor_lite.store.alert_records import AlertText, DeliveryRecord
+from conductor_lite.store.alerts import Alerts
 from conductor_lite.store.records import RULE_TYPES
 
 HERE = "/apps/shop/alerts"
@@ -68,8 +69,8 @@ async def resolve(scene: Served, record: AlertingRuleRecord) -> None:
     await alerts(scene).resolve(record.id, over, NOW)
 
 
-def alerts(scene: Served) -> Any:
-    return scene.conductor.operations.alerts._context.alerts
+def alerts(scene: Served) -> Alerts:
+    return Alerts(scene.conductor.db)
 
 
 @pytest.mark.parametrize(
@@ -260,6 +261,7 @@ def test_a_rule_that_fires_is_first_and_its_history_tells_what_became_of_each_me
             # Nobody is connected whom the calm one could be judged by.
             assert [view["judged"] for view in shown["rules"]] == [True, False]
             assert [each["alert"]["resolved_at"] is None for each in shown["history"]] == [True, False]
+            assert shown["newest"] == [shown["history"][0]["alert"]["id"]]
             page = (await client.get(HERE)).text
             assert "<img" not in page
             assert page.count("Given up") == 3
@@ -284,7 +286,10 @@ def test_history_has_pages(run: Run) -> None:
             first, second = await data(client), await data(client, f"{HERE}?page=2")
             assert len(first["history"]) == 50
             assert [each["alert"]["message"] for each in second["history"]] == ["firing 1", "firing 0"]
-            assert 'rel="next"' in (await client.get(HERE)).text
+            page = (await client.get(HERE)).text
+            assert 'rel="next"' in page
+            # It goes on, but only the newest firing is what people are to look at.
+            assert page.count("Fired again") == 49
             last = (await client.get(f"{HERE}?page=2")).text
             assert 'rel="prev"' in last
             assert 'rel="next"' not in last
