@@ -38,6 +38,8 @@ PAGES = {
     "workflow-events": f"{APP}/workflows/order-1?view=events",
     "workflow-notifications": f"{APP}/workflows/order-1?view=notifications",
     "workflow-streams": f"{APP}/workflows/order-1?view=streams",
+    "workflow-payload": f"{APP}/workflows/order-1/payload?of=input",
+    "workflow-fork": f"{APP}/workflows/order-1/fork",
     "schedules": f"{APP}/schedules",
     "schedule": f"{APP}/schedules/every-minute",
     "backfill": f"{APP}/schedules/every-minute/backfill",
@@ -49,9 +51,10 @@ PAGES = {
     "autoscaling": f"{APP}/autoscaling",
     "not-found": "/nothing-here",
 }
-#: All but questions, which without an executor need not be asked.
+#: Questions need not be asked without an executor, and payloads are with it alone.
+_OF_EXECUTORS = ("/backfill", "/fork", "?of=input")
 OF_THE_APPLICATION = [
-    name for name, path in PAGES.items() if path.startswith(APP) and not path.endswith("/backfill")
+    name for name, path in PAGES.items() if path.startswith(APP) and not path.endswith(_OF_EXECUTORS)
 ]
 
 #: Sums up what moves by itself while a page loads and goes live.
