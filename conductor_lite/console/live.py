@@ -147,8 +147,10 @@ class PageWatch:
         self.version = 0
         self._changed = asyncio.Condition()
         self._tasks = [asyncio.create_task(self._listen())]
+        # What the page wished when it was last seen: it may be in more of a hurry now than later.
+        self._poll_secs = page.poll_secs or 0.0
         if page.poll_secs is not None:
-            self._tasks.append(asyncio.create_task(self._poll(page.poll_secs)))
+            self._tasks.append(asyncio.create_task(self._poll()))
 
     def stop(self) -> None:
         """End its work."""
@@ -170,9 +172,9 @@ class PageWatch:
         async for _ in self._site.operations.changes.subscribe(frozenset(self._page.topics)):
             await self._announce()
 
-    async def _poll(self, poll_secs: float) -> None:
+    async def _poll(self) -> None:
         digest, calm_looks = _digest(self._page), 0
-        pause = poll_secs
+        pause = self._poll_secs
         while True:
             await asyncio.sleep(pause)
             started = time.monotonic()
@@ -181,11 +183,11 @@ class PageWatch:
             if found != digest:
                 digest = found
                 await self._announce()
-            pause = pause_secs(poll_secs, time.monotonic() - started, calm_looks)
+            pause = pause_secs(self._poll_secs, time.monotonic() - started, calm_looks)
 
     async def _look(self) -> bytes:
         try:
-            return _digest(await self._site.look(self._request, self._actor))
+            page = await self._site.look(self._request, self._actor)
         except ConductorError as error:
             # That nobody answers any more is something new as well.
             return str(error).encode()
@@ -193,6 +195,8 @@ class PageWatch:
             # The outermost loop of a watch: the page itself will say what is wrong.
             logger.exception("Looking at a page failed")
             return b"failed"
+        self._poll_secs = page.poll_secs or self._poll_secs
+        return _digest(page)
 
 
 def pause_secs(poll_secs: float, took_secs: float, calm_looks: int) -> float:

@@ -70,13 +70,14 @@ class Counter:
         self.number = 0
         self.looks = 0
         self.fault: Exception | None = None
+        self.poll_secs = 0.02
 
     async def show(self, request: Request, actor: Actor) -> Page:
         self.looks += 1
         if self.fault is not None:
             raise self.fault
         data = {"number": self.number, "query": request.url.query}
-        return Page(template="problem.html", title="", data=data, poll_secs=0.02)
+        return Page(template="problem.html", title="", data=data, poll_secs=self.poll_secs)
 
 
 class Case:
@@ -119,6 +120,24 @@ def test_changes_of_the_pages_topics_are_announced() -> None:
         reader.gone.set()
         await reader.ended()
         assert case.streams.open == 0
+
+    run(body)
+
+
+def test_a_page_is_looked_at_as_often_as_it_wishes_when_it_is_looked_at() -> None:
+    async def body(case: Case) -> None:
+        reader = case.reader("/counter")
+        await reader.saw("event: ready")
+        case.counter.poll_secs = 3_600
+        looked = case.counter.looks
+        await wait_until_async(
+            lambda: case.counter.looks > looked, DEADLINE_SECS, "a look that tells of the new wish"
+        )
+        looked = case.counter.looks
+        await asyncio.sleep(0.2)
+        assert case.counter.looks == looked
+        reader.gone.set()
+        await reader.ended()
 
     run(body)
 
