@@ -1,47 +1,24 @@
 """The page of the audit log on a real server: filters, pages that stay what they are, and files."""
 
-import asyncio
 import csv
 import html
 import io
 import json
 import re
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, tzinfo
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
-import pytest
-from support.served import LOCAL, Served, served
+from console.conftest import Browse
+from support.served import LOCAL, Served
 
-from conductor_lite.config import Settings
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.records import NewAuditEntry
 
 #: Days ago, so that no range that ends now has them, and within what is kept.
 BEGUN = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=5)
 BERLIN = ZoneInfo("Europe/Berlin")
-Body = Callable[[Served, httpx.AsyncClient], Awaitable[Any]]
-Browse = Callable[[Body], Any]
-
-
-@pytest.fixture
-def browse(tmp_path: Path) -> Browse:
-    """Runs an async function on a server and a client of it."""
-
-    def run(body: Body) -> Any:
-        async def whole() -> Any:
-            async with (
-                served(Settings(data_dir=tmp_path / "data", port=0)) as scene,
-                httpx.AsyncClient(base_url=scene.url, trust_env=False) as client,
-            ):
-                return await body(scene, client)
-
-        return asyncio.run(whole())
-
-    return run
 
 
 def _entry(number: int, **fields: object) -> NewAuditEntry:

@@ -1,41 +1,16 @@
 """The page of API keys on a real server: what a new key connects with, renaming, and who uses a key."""
 
-import asyncio
 import html
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from console.conftest import Browse
 from support.executor import ScriptedExecutor
-from support.served import APPLICATION, Served, served
-
-from conductor_lite.config import Settings
-
-Body = Callable[[Served, httpx.AsyncClient], Awaitable[Any]]
-Browse = Callable[[Body], Any]
-
-
-@pytest.fixture
-def browse(tmp_path: Path) -> Browse:
-    """Runs an async function on a server that checks keys, and a browser-like client of it."""
-
-    def run(body: Body) -> Any:
-        async def whole() -> Any:
-            async with (
-                served(Settings(data_dir=tmp_path / "data", port=0)) as scene,
-                httpx.AsyncClient(base_url=scene.url, trust_env=False, follow_redirects=True) as client,
-            ):
-                await scene.application_id()
-                return await body(scene, client)
-
-        return asyncio.run(whole())
-
-    return run
+from support.served import APPLICATION, Served
 
 
 async def _post(client: httpx.AsyncClient, path: str, **fields: str) -> httpx.Response:
@@ -65,6 +40,7 @@ def test_a_new_key_stands_in_lines_to_paste_and_nowhere_else(
     caplog.set_level(logging.DEBUG, "conductor_lite")
 
     async def body(scene: Served, client: httpx.AsyncClient) -> str:
+        await scene.application_id()
         key, page = await _created(
             client, name="bot", permission="websocket.connect", reach="some", application=APPLICATION
         )
@@ -99,6 +75,7 @@ def test_the_page_tells_who_uses_a_key(browse: Browse) -> None:
     async def body(scene: Served, client: httpx.AsyncClient) -> None:
         reader = await scene.key("application.read", name="reader")
         connecting = await scene.key(name="connecting")
+        await scene.application_id()
         assert {name: key["last_used_at"] for name, key in (await _keys(client)).items()} == {
             "reader": None,
             "connecting": None,

@@ -9,36 +9,14 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
-import pytest
-from support.served import LOCAL, Served, served
+from console.conftest import Browse
+from support.served import LOCAL, Served
 from support.wait import wait_until_async
 
 from conductor_lite.config import MEANINGS, Settings
-
-Body = Callable[[Served, httpx.AsyncClient], Awaitable[Any]]
-
-
-@pytest.fixture
-def browse(tmp_path: Path) -> Callable[[Body], Any]:
-    """Runs an async function on a server and a browser-like client of it."""
-
-    def run(body: Body) -> Any:
-        async def whole() -> Any:
-            settings = Settings(data_dir=tmp_path / "data folder", port=0, max_body_bytes=1 << 20)
-            async with (
-                served(settings) as scene,
-                httpx.AsyncClient(base_url=scene.url, trust_env=False, follow_redirects=True) as client,
-            ):
-                return await body(scene, client)
-
-        return asyncio.run(whole())
-
-    return run
 
 
 async def _form(client: httpx.AsyncClient) -> dict[str, str]:
@@ -49,7 +27,7 @@ async def _form(client: httpx.AsyncClient) -> dict[str, str]:
 
 
 def test_what_is_downloaded_is_restored_by_the_command_that_the_page_gives(
-    browse: Callable[[Body], Any], tmp_path: Path
+    browse: Browse, tmp_path: Path
 ) -> None:
     async def body(scene: Served, client: httpx.AsyncClient) -> tuple[httpx.Response, str]:
         await scene.application_id("kept")
@@ -85,7 +63,7 @@ def test_what_is_downloaded_is_restored_by_the_command_that_the_page_gives(
     assert browse(after) == ["kept"]
 
 
-def test_a_download_that_breaks_off_leaves_nothing(browse: Callable[[Body], Any]) -> None:
+def test_a_download_that_breaks_off_leaves_nothing(browse: Browse) -> None:
     async def body(scene: Served, client: httpx.AsyncClient) -> None:
         context = scene.conductor.operations.backups._context
         for number in range(12):
@@ -119,7 +97,7 @@ async def _begin_and_leave(url: str, fields: dict[str, str], cookies: str) -> No
     writer.transport.abort()
 
 
-def test_the_organisation_is_changed_and_what_is_wrong_is_said(browse: Callable[[Body], Any]) -> None:
+def test_the_organisation_is_changed_and_what_is_wrong_is_said(browse: Browse) -> None:
     async def body(scene: Served, client: httpx.AsyncClient) -> None:
         fields = await _form(client)
         wrong = {"name": "shop_team", "audit_log_retention_days": "1"}
@@ -139,7 +117,7 @@ def test_the_organisation_is_changed_and_what_is_wrong_is_said(browse: Callable[
     browse(body)
 
 
-def test_the_page_tells_versions_health_and_every_setting(browse: Callable[[Body], Any]) -> None:
+def test_the_page_tells_versions_health_and_every_setting(browse: Browse) -> None:
     async def body(scene: Served, client: httpx.AsyncClient) -> None:
         answer = await client.get("/settings", headers={"Accept": "application/json"})
         told = json.loads(answer.text)["installation"]
@@ -153,14 +131,14 @@ def test_the_page_tells_versions_health_and_every_setting(browse: Callable[[Body
         for name in MEANINGS:
             assert f">{name}</th>" in page
 
-    browse(body)
+    browse(body, max_body_bytes=1 << 20)
 
 
 def test_every_setting_has_a_meaning() -> None:
     assert set(MEANINGS) == set(Settings.__struct_fields__)
 
 
-def test_who_may_not_is_told_and_gets_nothing(browse: Callable[[Body], Any]) -> None:
+def test_who_may_not_is_told_and_gets_nothing(browse: Browse) -> None:
     async def body(scene: Served, client: httpx.AsyncClient) -> None:
         reader = {"Authorization": f"Bearer {await scene.key('organization.read', name='reader')}"}
         page = await client.get("/settings", headers=reader)

@@ -1,38 +1,14 @@
 """The page of users and roles on a real server."""
 
-import asyncio
 import html
 import re
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
-from support.served import LOCAL, Served, served
+from console.conftest import Browse
+from support.served import LOCAL, Served
 
 from conductor_lite.auth.permissions import ALL_PERMISSIONS
-from conductor_lite.config import Settings
-
-Body = Callable[[Served, httpx.AsyncClient], Awaitable[Any]]
-Browse = Callable[[Body], Any]
-
-
-@pytest.fixture
-def browse(tmp_path: Path) -> Browse:
-    """Runs an async function on a server and a browser-like client of it."""
-
-    def run(body: Body) -> Any:
-        async def whole() -> Any:
-            async with (
-                served(Settings(data_dir=tmp_path / "data", port=0)) as scene,
-                httpx.AsyncClient(base_url=scene.url, trust_env=False, follow_redirects=True) as client,
-            ):
-                return await body(scene, client)
-
-        return asyncio.run(whole())
-
-    return run
 
 
 async def _post(client: httpx.AsyncClient, path: str, **fields: Any) -> httpx.Response:
