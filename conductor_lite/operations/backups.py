@@ -126,23 +126,35 @@ class Backups:
             BackupError: it could not be written, as when the disk is full, or the database is damaged.
         """
         context = self._context
-        async with context.audited(actor, BACKUP_OPERATION, "organization", actor.organization_id) as details:
-            actor.require(ORGANIZATION_WRITE)
-            if actor.application_ids is not None:
-                raise ForbiddenError(f"A backup holds every application; {actor.display} sees only some.")
-            if self._under_way >= MAX_AT_ONCE:
-                raise ConflictError(
-                    f"{MAX_AT_ONCE} backups are being made or downloaded already. Try again when one is done."
-                )
-            self._under_way += 1
-            try:
-                backup = await self._made()
-            except BaseException:
-                self._under_way -= 1
-                raise
-            details["size_bytes"] = backup.size_bytes
-            details["schema_revision"] = backup.manifest.schema_revision
+        backup: Backup | None = None
+        try:
+            async with context.audited(
+                actor, BACKUP_OPERATION, "organization", actor.organization_id
+            ) as details:
+                actor.require(ORGANIZATION_WRITE)
+                if actor.application_ids is not None:
+                    raise ForbiddenError(f"A backup holds every application; {actor.display} sees only some.")
+                backup = await self._in_turn()
+                details["size_bytes"] = backup.size_bytes
+                details["schema_revision"] = backup.manifest.schema_revision
+        except BaseException:
+            # Not even its entry in the audit log may be missing from what is handed out.
+            if backup is not None:
+                backup.close()
+            raise
         return backup
+
+    async def _in_turn(self) -> Backup:
+        if self._under_way >= MAX_AT_ONCE:
+            raise ConflictError(
+                f"{MAX_AT_ONCE} backups are being made or downloaded already. Try again when one is done."
+            )
+        self._under_way += 1
+        try:
+            return await self._made()
+        except BaseException:
+            self._under_way -= 1
+            raise
 
     async def _made(self) -> Backup:
         folder = self._context.settings.data_dir

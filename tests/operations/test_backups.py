@@ -4,6 +4,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from support.served import LOCAL, Run, Served
@@ -11,10 +12,11 @@ from support.served import LOCAL, Run, Served
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import ORGANIZATION_READ, ORGANIZATION_WRITE
 from conductor_lite.config import Settings
-from conductor_lite.errors import BackupError, ConflictError, ForbiddenError
+from conductor_lite.errors import BackupError, ConflictError, ForbiddenError, StoreError
 from conductor_lite.operations.backups import BACKUP_OPERATION, MAX_AT_ONCE, Backup, restore_folder
 from conductor_lite.server import open_conductor
 from conductor_lite.store import files
+from conductor_lite.store.audit import AuditLog
 
 
 async def _fetched(backup: Backup, path: Path) -> Path:
@@ -108,5 +110,20 @@ def test_a_disk_without_room_is_said_and_leaves_nothing(run: Run) -> None:
         # Its turn was given back.
         for backup in [await backups.make(LOCAL) for _ in range(MAX_AT_ONCE)]:
             backup.close()
+
+    run(body)
+
+
+def test_a_backup_that_cannot_be_noted_is_not_handed_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(scene: Served) -> None:
+        backups = scene.conductor.operations.backups
+        # The disk may fill up between the copy and its entry in the log; no real one does so on command.
+        refuse = AsyncMock(side_effect=StoreError("The disk is full."))
+        with monkeypatch.context() as patch:
+            patch.setattr(AuditLog, "append", refuse)
+            for _ in range(MAX_AT_ONCE + 1):
+                with pytest.raises(StoreError):
+                    await backups.make(LOCAL)
+        (await backups.make(LOCAL)).close()
 
     run(body)
