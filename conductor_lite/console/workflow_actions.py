@@ -4,6 +4,7 @@ decided in ``workflow_deeds``.
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import get_args
 
 import msgspec
@@ -20,7 +21,7 @@ from conductor_lite.console.site import Site, explain
 from conductor_lite.console.urls import app_url, name_in, workflow_url
 from conductor_lite.console.workflow_deeds import LABELS, Kind, why_not
 from conductor_lite.console.workflow_facts import facts
-from conductor_lite.console.workflow_questions import Question, question
+from conductor_lite.console.workflow_questions import question
 from conductor_lite.console.workflow_subject import Subject, subject_of
 from conductor_lite.errors import ConflictError, DispatchError, ExecutorReportedError, InvalidError
 from conductor_lite.protocol import ForkBody, ForkFromFailureBody, WorkflowFilters
@@ -37,6 +38,7 @@ _BLANK = {
     "application_version": "",
     "new_workflow_id": "",
     "start_step": "",
+    "problem": "",
 }
 
 
@@ -67,7 +69,7 @@ class WorkflowActionsPage:
     async def ask(self, request: Request, actor: Actor) -> Page:
         """The question that the last part of the path names; ``?step=`` chooses where a fork begins."""
         subject = await subject_of(self._site, request, actor)
-        return await self._page(subject, {**_BLANK, "start_step": request.query_params.get("step", "")})
+        return await self._page(subject, {"start_step": request.query_params.get("step", "")})
 
     async def do(self, request: Request, actor: Actor, form: Form) -> Response:
         """Do it, and go on; or ask again and say what was wrong."""
@@ -79,7 +81,7 @@ class WorkflowActionsPage:
                 raise ConflictError(reason)
             flash, url = await self._does[kind](subject, form)
         except (InvalidError, ConflictError, DispatchError) as error:
-            filled = {**{name: form.text(name) for name in _BLANK}, "problem": explain(error)}
+            filled = {name: form.text(name) for name in _BLANK} | {"problem": explain(error)}
             page = await self._page(subject, filled)
             refused = isinstance(error, ExecutorReportedError) or not isinstance(error, DispatchError)
             status = 422 if refused else 503
@@ -110,11 +112,10 @@ class WorkflowActionsPage:
             data=asked,
             extras={
                 "frame": frame(subject.application, subject.actor, "workflows"),
-                "form": {"problem": "", **form},
+                "form": {**_BLANK, "application_version": asked.version, **form},
                 "back": subject.url(),
                 "here": subject.url(kind),
                 "file_url": subject.url("export", "file"),
-                "unserved": _unserved(subject, asked),
             },
         )
 
@@ -146,13 +147,14 @@ class WorkflowActionsPage:
         )
         name = subject.application_name
         try:
-            async for page in self._site.operations.workflows.search(subject.actor, name, wanted):
-                forks = [item for item in page if item.forked_from == subject.workflow.workflow_id]
-                return forks[0].workflow_id if forks else None
+            async with aclosing(self._site.operations.workflows.search(subject.actor, name, wanted)) as pages:
+                forks = [
+                    fork async for page in pages for fork in page if fork.forked_from == wanted.forked_from
+                ]
         except DispatchError:
             # It was restarted; only where, nobody says.
             return None
-        return None
+        return forks[0].workflow_id if forks else None
 
     async def _fork(self, subject: Subject, form: Form) -> Done:
         start = form.text("start_step")
@@ -173,7 +175,7 @@ class WorkflowActionsPage:
     async def _fork_from_failure(self, subject: Subject, form: Form) -> Done:
         body = ForkFromFailureBody(
             workflow_ids=[subject.workflow.workflow_id],
-            application_version=form.text("application_version") or subject.workflow.application_version,
+            application_version=form.text("application_version") or None,
             queue_name=form.text("queue_name") or None,
             queue_partition_key=form.text("queue_partition_key") or None,
             from_last_failure=True,
@@ -203,10 +205,3 @@ def _said(subject: Subject, text: str, new_id: str | None = None) -> Done:
 
 def _short(subject: Subject) -> str:
     return shorten(subject.workflow.workflow_id, 40)
-
-
-def _unserved(subject: Subject, asked: Question) -> str:
-    """The version that a fork would have, where no executor that is connected runs it."""
-    version = asked.workflow.application_version
-    running = {view.application_version for view in asked.versions if view.healthy}
-    return version if version and asked.versions and version not in running else ""

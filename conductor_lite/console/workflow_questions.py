@@ -1,5 +1,7 @@
 """What is asked before a workflow is changed: everything that the questions show, and the forms filled in."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from conductor_lite.console.formatting import clip
@@ -38,9 +40,17 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     queues: tuple[str, ...] = ()
     #: Versions that executors are known of.
     versions: tuple[VersionView, ...] = ()
+    #: The version that a fork is offered: the one that the workflow has, if somebody runs that.
+    version: str = ""
     #: Steps to choose from; empty where there are too many, or none.
     steps: tuple[StepChoice, ...] = ()
     many_steps: bool = False
+
+    @property
+    def unserved(self) -> str:
+        """The workflow's own version, where no executor that is connected runs it; empty otherwise."""
+        version = self.workflow.application_version or ""
+        return "" if version in _running(self.versions) else version
 
 
 async def question(subject: Subject, workflow: WorkflowFacts, kind: Kind) -> Question:
@@ -54,6 +64,7 @@ async def question(subject: Subject, workflow: WorkflowFacts, kind: Kind) -> Que
         more_children=children.has_more,
         queues=await _queues(subject) if kind in _WITH_QUEUES else (),
         versions=subject.application.versions if kind in _WITH_VERSIONS else (),
+        version=await _version(subject) if kind in _WITH_VERSIONS else "",
         steps=steps if len(steps) <= MAX_CHOICES else (),
         many_steps=len(steps) > MAX_CHOICES,
     )
@@ -72,6 +83,21 @@ async def _steps(subject: Subject) -> tuple[StepChoice, ...]:
         StepChoice(number=step.function_id, name=clip(step.function_name, 80), failed=step.error is not None)
         for step in found
     )
+
+
+async def _version(subject: Subject) -> str:
+    own, running = subject.workflow.application_version or "", _running(subject.application.versions)
+    if own in running or not running:
+        return own
+    try:
+        versions = await subject.operations.versions.list(subject.actor, subject.application_name)
+    except DispatchError:
+        return min(running)
+    return next((item.version_name for item in versions if item.version_name in running), min(running))
+
+
+def _running(versions: Iterable[VersionView]) -> set[str]:
+    return {version.application_version for version in versions if version.healthy}
 
 
 async def _queues(subject: Subject) -> tuple[str, ...]:

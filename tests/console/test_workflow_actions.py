@@ -13,6 +13,7 @@ from support.served import APPLICATION
 from conductor_lite.console.workflow_deeds import LABELS, Kind, deeds, why_not
 from conductor_lite.console.workflow_facts import facts
 from conductor_lite.protocol import (
+    ApplicationVersionRecord,
     Cancel,
     CancelReply,
     Delete,
@@ -89,7 +90,11 @@ def prepare(scene: Scene) -> None:
     executor.answers(
         ListQueues, ListQueuesReply(queues=[QueueRecord(name="parcels"), QueueRecord(name="_dbos")])
     )
-    executor.answers(ListApplicationVersions, ListApplicationVersionsReply(versions=[]))
+    versions = [
+        ApplicationVersionRecord(version_name=name, version_timestamp_epoch_ms=int(name))
+        for name in ("1", "9")
+    ]
+    executor.answers(ListApplicationVersions, ListApplicationVersionsReply(versions=versions))
 
     async def fork(request: ForkWorkflow) -> ForkWorkflowReply:
         return ForkWorkflowReply(new_workflow_id=request.body.new_workflow_id)
@@ -185,7 +190,9 @@ def test_fork_names_the_steps_and_begins_at_the_one_that_was_chosen(tmp_path: Pa
             ("2", "2 · charge_card · failed")
         ]
         assert '<option value="3">3 · ship</option>' in html
+        # One that nobody runs would wait for ever.
         assert "No executor that is connected runs 0.9" in text_of(html)
+        assert 'name="application_version" value="1"' in html
         html = await scene.reader.page(f"{PAGE}/fork?step=3")
         assert re.findall(r'<option value="(\d)" selected>', html) == ["3"]
         fields = {
@@ -202,7 +209,7 @@ def test_fork_names_the_steps_and_begins_at_the_one_that_was_chosen(tmp_path: Pa
         forked = sent(scene, ForkWorkflow)[0].body
         assert (forked.start_step, forked.application_version, forked.queue_name) == (3, "1", "parcels")
         assert (forked.queue_partition_key, forked.new_workflow_id) == ("eu", "order 7/again")
-        # An id of ours where none is given; the version stays.
+        # An id of ours where none is given; the version is the SDK's choice.
         await scene.reader.send(f"{PAGE}/fork", {"start_step": "1"})
         forked = sent(scene, ForkWorkflow)[1].body
         assert forked.new_workflow_id
@@ -261,7 +268,7 @@ def test_fork_from_failure_says_where_it_went_or_that_the_sdk_cannot(tmp_path: P
             "2",
         )
         await scene.reader.send(f"{PAGE}/fork-from-failure", {})
-        assert sent(scene, ForkFromFailure)[1].body.application_version == "1"
+        assert sent(scene, ForkFromFailure)[1].body.application_version is None
         reply = ForkFromFailureReply(error_message="Unknown message type")
         scene.shop.executor.answers(ForkFromFailure, reply)
         answer = await scene.reader.send(f"{PAGE}/fork-from-failure", {"queue_name": "parcels"})

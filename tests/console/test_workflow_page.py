@@ -1,5 +1,6 @@
 """A workflow's page: its head and views, whatever the executor says or does not say."""
 
+import json
 import re
 from html import unescape
 from pathlib import Path
@@ -167,6 +168,28 @@ def test_steps_tell_their_kind_their_fate_and_their_children(tmp_path: Path) -> 
         page = text_of(html)
         assert page.index("Error 4 characters") < page.index("28 characters")
         assert "boom" in page
+
+    play(tmp_path, body)
+
+
+def test_errors_show_type_message_and_a_stack_with_its_lines_kept(tmp_path: Path) -> None:
+    stack = (
+        "TypeError: pay is not a function\n    at charge (/app/pay.js:3:5)\n    at order (/app/order.js:9:1)"
+    )
+    error = json.dumps({"name": "TypeError", "message": "pay is not a function", "stack": stack})
+
+    async def body(scene: Scene) -> None:
+        scene.shop.holds(workflow(status="ERROR", output=None, error=error))
+        html = await scene.reader.page(PAGE)
+        failure = re.search(r'<div class="failure">(.*?)</div>', html, re.DOTALL)
+        assert failure
+        assert "TypeError pay is not a function Stack, 2 frames" in text_of(failure[1])
+        assert "at charge (/app/pay.js:3:5)\nat order (/app/order.js:9:1)" in failure[1]
+        # A message of several lines, as Python sends it, keeps them as well.
+        scene.shop.holds(workflow(status="ERROR", output=None, error="1 validation error\n  field missing"))
+        assert "1 validation error\n  field missing" in await scene.reader.page(PAGE)
+        raw = await scene.reader.page(f"{PAGE}/payload?of=error&as=raw")
+        assert "1 validation error\n  field missing" in raw
 
     play(tmp_path, body)
 
