@@ -12,6 +12,8 @@ from conductor_lite.console.payloads.tree import Entry, Kind, Node
 _LONGEST = 500
 _NUMERIC = {"Decimal", "Fraction"}
 _SMALL_NUMBER = re.compile(r"\d{1,9}")
+#: Of a time zone that is known by its distance only.
+_OFFSET = re.compile(r"datetime\.timedelta\((?:days=(?P<days>-1))?(?:, )?(?:seconds=(?P<seconds>\d{1,5}))?\)")
 _COLLECTIONS: dict[str, Kind] = {"set": "set", "frozenset": "set", "OrderedSet": "set"}
 
 
@@ -100,6 +102,9 @@ def _zone(node: Node) -> str:
         return ""
     if zone.text == "datetime.timezone.utc":
         return "+00:00"
+    if match := _OFFSET.fullmatch(zone.text):
+        minutes = int(match["days"] or 0) * 1_440 + int(match["seconds"] or 0) // 60
+        return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
     # zoneinfo.ZoneInfo(key='Europe/Berlin') tells its name that way, others as their only argument.
     texts = [entry.value.text for entry in zone.entries] or [zone.text]
     return clip(f" {' '.join(texts)}", _LONGEST)
