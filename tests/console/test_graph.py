@@ -209,7 +209,26 @@ def test_workflow_started_twice_is_drawn_once() -> None:
     ]
 
 
-texts = st.one_of(st.sampled_from(["a", "b", "ship", "DBOS.recv", "DBOS.sleep", ""]), st.text(max_size=60))
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("shop.orders.OrderService.charge_card_of_customer", "shop.orders.Order…card_of_customer"),
+        # These take two columns each.
+        ("注文の支払いを確認してから発送する手続きを始める", "注文の支払いを確…る手続きを始める"),
+        ("a\nb\x00c", "a b c"),
+    ],
+)
+def test_long_name_is_cut_in_its_middle_and_kept_in_the_title(name: str, line: str) -> None:
+    node = _build(_steps(name)).nodes[-1]
+    assert node.lines == (line,)
+    assert node.title == name
+
+
+texts = st.one_of(
+    st.sampled_from(["a", "b", "ship", "DBOS.recv", "DBOS.sleep", ""]),
+    st.text(max_size=60),
+    st.text(min_size=36, max_size=60),
+)
 ids = st.sampled_from([f"w{number}" for number in range(12)])
 steps_of = st.lists(
     st.builds(
