@@ -101,6 +101,12 @@
       return [times.flat(), ...lines.map(({ values }) => values.flatMap((value) => this.perStep.map(() => value)))];
     }
 
+    // What is to be marked by a point: a step alone among unknown ones has no line to lie on.
+    alone(values) {
+      if (this.chart.kind !== "longest") return [];
+      return [...values.keys()].filter((at) => values[at] != null && values[at - 1] == null && values[at + 1] == null);
+    }
+
     // The step that a moment lies in.
     stepAt(secs) {
       return Math.max(0, Math.min(this.steps - 1, Math.floor((secs - this.chart.start) / this.chart.step)));
@@ -209,8 +215,13 @@
             width: 1.75,
             dash,
             paths: uPlot.paths.linear(),
-            // A step alone among unknown ones has no line to lie on.
-            points: { show: kind === "longest", size: 5, fill: () => colour(tones[index]) },
+            points: {
+              show: true,
+              size: 5,
+              stroke: () => colour(tones[index]),
+              fill: () => colour(tones[index]),
+              filter: (plot, number) => this.alone(plot.data[number]),
+            },
           })),
         ],
         hooks: { setCursor: [() => this.readOut()], setSelect: [() => this.choose()] },

@@ -80,9 +80,7 @@ class AppSettingsPage:
         """Have all snapshots compared with what the application has, and come back."""
         name = request.path_params["name"]
         await self._site.operations.snapshots.request_full_pass(actor, name)
-        flash = Flash(
-            text=f"All snapshots of {name} will be compared with what it has, as soon as one can be asked."
-        )
+        flash = Flash(text=f"Snapshots of {name} are compared with what it has as soon as it can be asked.")
         return self._site.redirect(request, app_url(name, "settings"), flash)
 
     async def ask_deletion(self, request: Request, actor: Actor) -> Page:

@@ -221,14 +221,15 @@ def measures_of(chart: Chart, end: datetime, sort: str) -> Measures:
     failing = [figures for figures in steps if figures.failed]
     if sort == "runs":
         workflows.sort(key=lambda figures: (-figures.runs, figures.name))
-    ages = merged([s.values for s in chart.series if s.family == "workflow_enqueued_age_secs"], "longest")
+    of_age = "workflow_enqueued_age_secs"
+    ages = [chart.nothing(of_age), *(series.values for series in chart.series if series.family == of_age)]
     started, succeeded, failed = (line.summary("counted") for line in runs.lines[:3])
     return Measures(
         counted_from=chart.counted_from,
         figures=Figures(
             running=_latest(levels.lines[0].values),
             waiting=_latest(levels.lines[1].values),
-            oldest_waiting_secs=_latest(ages),
+            oldest_waiting_secs=_latest(merged(ages, "longest")),
             started=started,
             succeeded=succeeded,
             failed=failed,

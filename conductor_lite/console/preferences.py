@@ -127,7 +127,9 @@ def time_range(request: Request, now: datetime, since: datetime | None = None) -
         return _between(query, now)
     name = query.get(RANGE_FIELD, "")
     if name not in RANGES:
-        name = _filled(preferences(request).range_name, now, since or datetime.min.replace(tzinfo=UTC))
+        name = preferences(request).range_name
+        if since is not None and RANGE_COOKIE not in request.cookies:
+            name = _filled(name, now, since)
     end = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     return TimeRange(name=name, start=end - timedelta(seconds=RANGES[name][0]), end=end)
 

@@ -63,6 +63,14 @@ def test_a_range_ends_with_the_running_minute_and_is_remembered() -> None:
     assert "set-cookie" not in response.headers
 
 
+def test_a_range_that_nobody_asked_for_is_not_mostly_empty() -> None:
+    young = NOW - timedelta(minutes=50)
+    assert time_range(request(""), NOW, young).name == "1h"
+    assert time_range(request(""), NOW, NOW - timedelta(days=50)).name == "24h"
+    assert time_range(request("range=7d"), NOW, young).name == "7d"
+    assert time_range(request(cookies="conductor_range=6h"), NOW, young).name == "6h"
+
+
 def test_a_range_between_two_times() -> None:
     asked = time_range(request("start=2026-02-28T00:00&end=2026-02-28T12:00%2B01:00"), NOW)
     assert (asked.name, asked.end - asked.start) == ("", timedelta(hours=11))
