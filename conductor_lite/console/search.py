@@ -11,7 +11,7 @@ from conductor_lite.console.frame import tab_url
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
 from conductor_lite.console.tables import link
-from conductor_lite.console.urls import app_url, workflow_url
+from conductor_lite.console.urls import app_url, named_url, workflow_url
 from conductor_lite.operations.search import MIN_PREFIX_LENGTH, Found, NamedMatch
 
 #: What people call each kind of thing, in the order in which they are shown.
@@ -98,9 +98,9 @@ def _url(match: NamedMatch) -> str:
         case "version":
             return tab_url(application, "versions", q=match.name)
         case "queue":
-            return tab_url(application, "queues", q=match.name)
+            return named_url(application, "queues", match.name)
         case "schedule":
-            return tab_url(application, "schedules", q=match.name)
+            return named_url(application, "schedules", match.name)
     return app_url(application)
 
 

@@ -23,6 +23,7 @@ PAGES = {
     "home": "/",
     "search": "/search?q=held",
     "keys": "/keys",
+    "users": "/users",
     "audit": "/audit",
     "settings": "/settings",
     "preferences": "/preferences",

@@ -37,10 +37,9 @@ def test_what_is_meant_beyond_doubt_is_gone_to_at_once(tmp_path: Path) -> None:
         f"/apps/{APPLICATION}/workflows/order-1",
         f"/apps/{APPLICATION}/workflows/~?id=a%2Fb%3Fc",
         f"/apps/{APPLICATION}/workflows/solo-77",
-        answers[3].headers["location"],
+        f"/apps/{APPLICATION}/queues/mail",
         f"/apps/{APPLICATION}",
     ]
-    assert answers[3].headers["location"].endswith("?q=mail")
 
 
 def test_several_are_listed_and_nothing_is_said_so(tmp_path: Path) -> None:
