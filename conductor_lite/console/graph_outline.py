@@ -84,11 +84,18 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     incomplete: bool
 
 
+class _Start(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A child, and the name of the step that started it."""
+
+    child_id: str
+    step_name: str
+
+
 class _Group(msgspec.Struct, frozen=True, kw_only=True):
     """Steps that become one item, and the children that they started."""
 
     item: Item
-    child_ids: tuple[str, ...]
+    starts: tuple[_Start, ...]
 
 
 def outline(
@@ -119,17 +126,17 @@ class _Outliner:
         self._places: dict[str, int] = {}
         self._room = MAX_NODES
         # Boxes whose children are still to be added, and the children that each of their items started.
-        self._pending: list[tuple[int, list[tuple[str, ...]]]] = []
+        self._pending: list[tuple[int, list[tuple[_Start, ...]]]] = []
 
     def add_root(self, workflow: WorkflowRecord, steps: Sequence[StepRecord]) -> None:
         """Add the root and all that belongs to it."""
         self._add_workflow(workflow.workflow_id, workflow.workflow_name or "", workflow, steps, level=0)
         done = 0
         while done < len(self._pending):
-            place, starts = self._pending[done]
+            place, items = self._pending[done]
             done += 1
-            for item, child_ids in enumerate(starts):
-                self._add_children(place, item, child_ids)
+            for item, starts in enumerate(items):
+                self._add_children(place, item, starts)
 
     def _add_workflow(
         self, workflow_id: str, name: str, workflow: WorkflowRecord, steps: Sequence[StepRecord], level: int
@@ -152,35 +159,31 @@ class _Outliner:
             items=[group.item for group in groups],
         )
         self.boxes.append(box)
-        self._pending.append((len(self.boxes) - 1, [group.child_ids for group in groups]))
+        self._pending.append((len(self.boxes) - 1, [group.starts for group in groups]))
 
-    def _add_children(self, place: int, item: int, child_ids: tuple[str, ...]) -> None:
-        fresh = [child_id for child_id in child_ids if child_id not in self._places]
+    def _add_children(self, place: int, item: int, starts: tuple[_Start, ...]) -> None:
+        fresh = {start.child_id: start for start in starts if start.child_id not in self._places}
         if len(fresh) >= FAN_OUT:
-            self._add_fan_out(place, item, fresh)
-            fresh = []
-        for child_id in fresh:
-            self._add_child(place, item, child_id)
-        for target in dict.fromkeys(self._places[child] for child in child_ids if child in self._places):
-            self.links.append(Link(box=place, item=item, target=target))
+            self._add_fan_out(place, item, list(fresh))
+        else:
+            for start in fresh.values():
+                self._add_child(place, item, start)
+        places = [self._places[start.child_id] for start in starts if start.child_id in self._places]
+        self.links.extend(Link(box=place, item=item, target=target) for target in dict.fromkeys(places))
 
-    def _add_child(self, place: int, item: int, child_id: str) -> None:
-        if child_id in self._places:
-            return
-        parent = self.boxes[place]
+    def _add_child(self, place: int, item: int, start: _Start) -> None:
         if self._room < 1:
             self.incomplete = True
             return
-        branch, level = self._children.get(child_id), parent.level + 1
-        name = parent.items[item].label
+        child_id, level = start.child_id, self.boxes[place].level + 1
+        branch = self._children.get(child_id)
         if branch is not None and branch.workflow is not None and level <= MAX_LEVELS:
-            self._add_workflow(child_id, name, branch.workflow, branch.steps, level)
+            self._add_workflow(child_id, start.step_name, branch.workflow, branch.steps, level)
             return
         gone = branch is not None and branch.workflow is None
         self.incomplete = self.incomplete or not gone
-        self._add_bare(
-            name, "no longer on record" if gone else child_id, parent.items[item].status, child_id, level
-        )
+        detail = "no longer on record" if gone else child_id
+        self._add_bare(start.step_name, detail, self.boxes[place].items[item].status, child_id, level)
         self._places[child_id] = len(self.boxes) - 1
 
     def _add_fan_out(self, place: int, item: int, child_ids: list[str]) -> None:
@@ -287,7 +290,10 @@ def _group(facts: Sequence[StepFacts], size: int) -> _Group:
         function_id=(failed or facts)[0].step.function_id,
         count=len(facts),
     )
-    return _Group(item=item, child_ids=tuple(fact.child_id for fact in facts if fact.child_id))
+    starts = (
+        _Start(child_id=fact.child_id, step_name=fact.step.function_name) for fact in facts if fact.child_id
+    )
+    return _Group(item=item, starts=tuple(starts))
 
 
 def _cut(groups: list[_Group]) -> list[_Group]:
@@ -310,4 +316,4 @@ def _left_out(groups: Sequence[_Group], label: str) -> _Group:
         function_id=None,
         count=sum(group.item.count for group in groups),
     )
-    return _Group(item=item, child_ids=tuple(child for group in groups for child in group.child_ids))
+    return _Group(item=item, starts=tuple(start for group in groups for start in group.starts))

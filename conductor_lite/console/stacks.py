@@ -60,7 +60,11 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_traces(text: str) -> tuple[Trace, ...]:
-    """The errors of a text with stacks: first the one that was reported, then what led to it."""
+    """The errors of a text with stacks: first the one that was reported, then what led to it.
+
+    Returns:
+        Nothing when there is no stack in it.
+    """
     if _PYTHON_START in text:
         return _python(text)
     if _GO_START.match(text) or "\ngoroutine " in text:

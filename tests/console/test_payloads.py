@@ -358,6 +358,24 @@ def test_what_is_too_much_is_told_and_not_lost() -> None:
     assert last.text == "2"
 
 
+@pytest.mark.parametrize("nodes", range(1, 12))
+@pytest.mark.parametrize(
+    "text",
+    ["{'a': 1, 'b': (2, 3), 'c': {4, 5}}", "{ a: 1, b: [ 2, 3 ], c: Map(1) { 4 => 5 } }", "A(1, b=[2], c=3)"],
+)
+def test_tree_may_be_cut_anywhere(text: str, nodes: int) -> None:
+    limits = Limits(nodes=nodes)
+    payload = read(text, limits=limits)
+    assert payload.format in ("python", "javascript")
+    for _, node in walk(payload.root):
+        assert node.kind != "object" or node.type_name or all(entry.key for entry in node.entries)
+    _assert_sound(payload, text, limits)
+
+
+def test_what_is_no_value_stays_text_where_it_is_cut_too() -> None:
+    assert read("{1, 2: [3, 4]}", limits=Limits(nodes=4)).format == "text"
+
+
 def test_pickle_is_told_from_other_text() -> None:
     assert read("gASVDAAAAAAAAACMCGRvbmUxMjOULg==").note
     assert not read("gASoline is expensive").note

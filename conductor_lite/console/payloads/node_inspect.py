@@ -92,6 +92,8 @@ class InspectReader(Reader):
             raise UnreadableError(position)
         else:
             self._prefix, self._opened = match["prefix"], True
+            return end
+        self._prefix = ""
         return end
 
     def separator(self, position: int) -> tuple[int, bool]:

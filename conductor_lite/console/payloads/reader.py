@@ -97,15 +97,12 @@ class Reader:
     def run(self) -> Node | None:
         """Read it all; None when it is of another format."""
         try:
-            self._read()
+            try:
+                self._read()
+            except _FullError:
+                self._stop()
         except UnreadableError:
             return None
-        except _FullError:
-            self.is_cut = True
-            for frame in self.stack:
-                frame.truncated = _NOT_UNFOLDED
-            while self.stack:
-                self._pop(len(self.text))
         return self._root
 
     def value(self, position: int) -> int:
@@ -178,6 +175,14 @@ class Reader:
                 if position != len(self.text):
                     raise UnreadableError(position)
                 return
+
+    def _stop(self) -> None:
+        """Close all brackets, for there is no more room."""
+        self.is_cut = True
+        for frame in self.stack:
+            frame.truncated = _NOT_UNFOLDED
+        while self.stack:
+            self._pop(len(self.text))
 
     def _skip_space(self, position: int) -> int:
         match = _SPACE.match(self.text, position)
