@@ -51,6 +51,7 @@ class WorkflowFacts(msgspec.Struct, frozen=True, kw_only=True):
     workflow_config_name: str | None
     authenticated_user: str | None
     assumed_role: str | None
+    #: JSON text, mostly.
     authenticated_roles: str | None
     queue_name: str | None
     queue_partition_key: str | None
@@ -77,6 +78,14 @@ class WorkflowFacts(msgspec.Struct, frozen=True, kw_only=True):
         if self.status in WAITING or self.status == "PENDING":
             return False
         return self.status in ENDED or self.completed_at is not None
+
+    @property
+    def roles(self) -> str:
+        """The authenticated roles as people write them; what is no list of them, as it came."""
+        try:
+            return ", ".join(msgspec.json.decode(self.authenticated_roles or "[]", type=list[str]))
+        except msgspec.DecodeError:
+            return self.authenticated_roles or ""
 
     @property
     def began_at(self) -> datetime | None:

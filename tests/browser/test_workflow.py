@@ -76,7 +76,11 @@ def test_reading_a_workflow(shop: Orders, open_page: Open) -> None:
     assert Path(download.value.path()).read_text() == "{'args': ('item 1',), 'kwargs': {}}"
 
     row = page.locator("#step-1")
-    row.locator("summary").click()
+    page.keyboard.press("Escape")
+    page.locator("body").click(position={"x": 1, "y": 1})
+    page.keyboard.press("j")
+    expect(row.locator("summary")).to_be_focused()
+    page.keyboard.press("Enter")
     expect(row.locator(".payload-bar")).to_be_visible()
     expect(row.locator("pre.raw")).to_have_text("reserved item 1")
     page.keyboard.press("?")

@@ -73,6 +73,7 @@ def test_page_tells_what_is_known_where_it_came_from_and_what_came_from_it(tmp_p
             "Timeout 1 min 30 s",
             "User ada",
             "Assumed role clerk",
+            "Roles clerk, admin",
             "Schedule nightly",
             "Application elsewhere",
             "child of batch-1",
