@@ -290,6 +290,10 @@ def test_what_there_is_to_narrow_by(on_table: Run) -> None:
         assert link(html, "mail") == "/apps/shop/workflows?queue=mail"
         await table.executor.vanish()
         await table.scene.await_status("exec-1", "DISCONNECTED")
-        assert "None that the application can tell of now." in await asked(table, "/apps/shop/known")
+
+        async def unknown() -> bool:
+            return "None that the application can tell of now." in await asked(table, "/apps/shop/known")
+
+        await wait_until_async(unknown, 5, "the page to say that nobody can tell")
 
     on_table(body)
