@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from conductor_lite.api.schemas.workflow_search import WorkflowSearchBody
+from conductor_lite.api.schemas.workflow_search import SourceQuery, WorkflowSearchBody
 from conductor_lite.api.schemas.workflows import Step, StepPageQuery
 from conductor_lite.cli.commands import command
 from conductor_lite.cli.output import Output, OutputOption, emit, note, printable
@@ -136,7 +136,9 @@ class _Watch:
     async def _ask_status(self) -> str:
         # Not getWorkflow, which brings the payloads along each time.
         body = WorkflowSearchBody(workflow_ids=[self._workflow_id], limit=1)
-        found = await self._client.run(calls.search_workflows(self._application, body))
+        # Of an executor: a snapshot may be out of date, or not have it yet.
+        source = SourceQuery(source="executor")
+        found = await self._client.run(calls.search_workflows(self._application, body, source))
         if not found:
             raise NotFoundError(f"There is no workflow {self._workflow_id!r} in {self._application}.")
         return found[0].status

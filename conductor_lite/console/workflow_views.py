@@ -1,10 +1,11 @@
 """The views of a workflow's page, in the order of their row. A new one is added here, and only here."""
 
+from conductor_lite.console.workflow_graph import GRAPH
 from conductor_lite.console.workflow_messages import EVENTS, NOTIFICATIONS, STREAMS
 from conductor_lite.console.workflow_subject import WorkflowView
 from conductor_lite.console.workflow_summary import SUMMARY
 
-VIEWS: tuple[WorkflowView, ...] = (SUMMARY, EVENTS, NOTIFICATIONS, STREAMS)
+VIEWS: tuple[WorkflowView, ...] = (SUMMARY, GRAPH, EVENTS, NOTIFICATIONS, STREAMS)
 
 
 def view_named(key: str) -> WorkflowView:
