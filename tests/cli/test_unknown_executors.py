@@ -38,7 +38,10 @@ async def sweep(scene: Served) -> ScriptedExecutor:
     executor.on(GetWorkflowAggregates, aggregates)
     await scene.connected(executor)
     conductor = scene.conductor
-    await OrphanSweep(conductor.fleet, Applications(conductor.db), Changes(), Clock()).round()
+    applications = Applications(conductor.db)
+    application = await applications.get("local", APPLICATION)
+    assert application is not None
+    await OrphanSweep(conductor.fleet, applications, Changes(), Clock()).look(application)
     return executor
 
 
