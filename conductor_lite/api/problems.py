@@ -59,6 +59,17 @@ _STATUSES: tuple[tuple[type[ConductorError], int], ...] = (
     (ConductorError, 500),
 )
 
+#: What tells apart the problems that share a status; of all others the status says enough.
+PROBLEM_TYPES: Mapping[type[ConductorError], str] = {
+    ExecutorReportedError: "urn:conductor-lite:problem:executor-reported",
+    NoExecutorAnsweredError: "urn:conductor-lite:problem:no-executor-answered",
+    ProtocolError: "urn:conductor-lite:problem:unreadable-reply",
+    DeliveryError: "urn:conductor-lite:problem:not-delivered",
+    NoHealthyExecutorError: "urn:conductor-lite:problem:no-healthy-executor",
+    StoreError: "urn:conductor-lite:problem:database-unavailable",
+}
+_NO_TYPE = "about:blank"
+
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _Uri = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uri"})]
@@ -78,7 +89,7 @@ class ErrorModel(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str
     status: int
     detail: str
-    # Without a default, so that it is written although it says little.
+    # Without a default, so that it is written even where it says little.
     type: _Uri
     instance: _Uri | msgspec.UnsetType = msgspec.UNSET
     errors: list[ErrorDetail] | None = None
@@ -90,6 +101,7 @@ def problem(
     status: int,
     detail: str,
     *,
+    kind: str = _NO_TYPE,
     errors: list[ErrorDetail] | None = None,
     instance: str | msgspec.UnsetType = msgspec.UNSET,
     report: str | msgspec.UnsetType = msgspec.UNSET,
@@ -100,6 +112,7 @@ def problem(
     Args:
         status: HTTP status code.
         detail: what happened and what to do about it.
+        kind: URI that tells it from others of that status.
         errors: the faults of a request, each located.
         instance: URI that names this one occurrence.
         report: the whole of what an executor reported.
@@ -109,7 +122,7 @@ def problem(
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
-        type="about:blank",
+        type=kind,
         instance=instance,
         errors=errors,
         report=report,
@@ -128,7 +141,14 @@ def problem_from_error(error: ConductorError) -> Response:
             for fault in error.errors
         ]
     report = error.report if isinstance(error, ExecutorReportedError) else msgspec.UNSET
-    return problem(status, redact(str(error)), errors=errors, report=report, headers=_headers(error))
+    return problem(
+        status,
+        redact(str(error)),
+        kind=PROBLEM_TYPES.get(type(error), _NO_TYPE),
+        errors=errors,
+        report=report,
+        headers=_headers(error),
+    )
 
 
 def _headers(error: ConductorError) -> dict[str, str]:

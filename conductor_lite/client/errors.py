@@ -19,6 +19,7 @@ from conductor_lite.errors import (
     NoExecutorAnsweredError,
     NoHealthyExecutorError,
     NotFoundError,
+    StoreError,
     UnauthenticatedError,
     UnsupportedMessageError,
 )
@@ -31,6 +32,8 @@ class UnexpectedAnswerError(ConductorError):
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Problem details (RFC 9457) with the members that the API adds."""
 
+    #: URI that tells apart what shares a status.
+    type: str = ""
     title: str = ""
     detail: str = ""
     errors: tuple[FieldError, ...] | None = None
@@ -94,7 +97,11 @@ class ApiNoExecutorAnsweredError(ApiError, NoExecutorAnsweredError):
 
 
 class ApiNoHealthyExecutorError(ApiError, NoHealthyExecutorError):
-    """503."""
+    """503, unless the database is meant."""
+
+
+class ApiStoreError(ApiError, StoreError):
+    """503 because of the server's database."""
 
 
 class ApiDeadlineExceededError(ApiError, DeadlineExceededError):
@@ -118,6 +125,9 @@ _KINDS: dict[int, type[ApiError]] = {
 }
 
 
+_DATABASE_UNAVAILABLE = "urn:conductor-lite:problem:database-unavailable"
+
+
 def error_from(status: int, request_id: str | None, content: bytes) -> ApiError:
     """Translate an answer of 400 or more.
 
@@ -134,6 +144,8 @@ def error_from(status: int, request_id: str | None, content: bytes) -> ApiError:
     kind = _KINDS.get(status, ApiError)
     if status == HTTPStatus.BAD_GATEWAY and problem.report:
         kind = ApiExecutorReportedError
+    if problem.type == _DATABASE_UNAVAILABLE:
+        kind = ApiStoreError
     return kind(message, status, request_id, problem)
 
 

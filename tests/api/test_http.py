@@ -1,6 +1,7 @@
 """What HTTP itself asks of the API: statuses, headers, limits, and failures that tell nothing."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,22 @@ PROBLEM = "application/problem+json"
 JSON = {"Content-Type": "application/json"}
 
 Run = Callable[..., Any]
+
+#: Every named error that a caller may have to tell from the others.
+NAMED: tuple[Any, ...] = (
+    errors.UnauthenticatedError,
+    errors.ForbiddenError,
+    errors.NotFoundError,
+    errors.ConflictError,
+    errors.InvalidError,
+    errors.ExecutorReportedError,
+    errors.NoExecutorAnsweredError,
+    errors.ProtocolError,
+    errors.DeliveryError,
+    errors.NoHealthyExecutorError,
+    errors.StoreError,
+    errors.DeadlineExceededError,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +61,15 @@ def test_every_named_error_has_its_status(error: errors.ConductorError, status: 
     assert response.media_type == PROBLEM
     assert ("retry-after" in response.headers) == (status == 503)
     assert (b'"report":"report"' in response.body) == isinstance(error, errors.ExecutorReportedError)
+
+
+def test_no_two_errors_of_one_status_look_alike() -> None:
+    seen = set()
+    for error in NAMED:
+        arguments = ("x", "report") if error is errors.ExecutorReportedError else ("x",)
+        response = problem_from_error(error(*arguments))
+        seen.add((response.status_code, json.loads(response.body)["type"]))
+    assert len(seen) == len(NAMED)
 
 
 def test_key_in_an_error_is_not_repeated() -> None:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from conductor_lite import errors
+from conductor_lite.api.problems import PROBLEM_TYPES, problem_from_error
 from conductor_lite.api.schemas.audit import AuditQuery
 from conductor_lite.api.schemas.workflow_actions import DeleteQuery, ForkWorkflowInputBody
 from conductor_lite.api.schemas.workflow_search import WorkflowSearchBody
@@ -106,6 +107,18 @@ def test_a_problem_is_raised_as_the_exception_that_the_server_had(
         decode(calls.get_app("shop"), problem(status))
     assert isinstance(caught.value, ApiError)
     assert (caught.value.status, caught.value.request_id) == (status, "r-1")
+
+
+@pytest.mark.parametrize(("error", "type_"), PROBLEM_TYPES.items())
+def test_problems_of_one_status_are_told_apart(error: type[errors.ConductorError], type_: str) -> None:
+    arguments = ("x", "report") if error is errors.ExecutorReportedError else ("x",)
+    response = problem_from_error(error(*arguments))
+    assert msgspec.json.decode(response.body)["type"] == type_
+    if error in (errors.ProtocolError, errors.DeliveryError):
+        # Nothing that a caller could do about it differs.
+        return
+    with pytest.raises(error, match=r"^x$"):
+        decode(calls.get_app("shop"), Answer(response.status_code, {}, response.body))
 
 
 def test_every_fault_of_a_request_is_told() -> None:
