@@ -12,6 +12,9 @@ from typing import TypeVar
 from conductor_lite.errors import ConductorError, ProtocolError
 from conductor_lite.protocol import (
     Envelope,
+    ExecutorInfo,
+    ExistPendingWorkflows,
+    Recovery,
     Reply,
     Request,
     decode_reply,
@@ -30,6 +33,10 @@ R = TypeVar("R", bound=Reply)
 GOING_AWAY = 1001
 POLICY_VIOLATION = 1008
 REPLACED = 4000
+
+#: What keeps work going has turns of its own: it never waits behind what people and programs ask for.
+URGENT = (ExecutorInfo, ExistPendingWorkflows, Recovery)
+URGENT_IN_FLIGHT = 4
 
 #: Frames in a row that are no messages before the peer is taken for something else than an executor.
 MAX_BAD_FRAMES = 16
@@ -57,7 +64,8 @@ class ExecutorConnection:
     Args:
         send: sends one text frame; waits while the peer does not read.
         close: starts the closing handshake with a code and a reason; may be called twice.
-        max_in_flight: requests under way at once; further ones wait for their turn.
+        max_in_flight: requests under way at once; further ones wait for their turn. What is urgent does not
+            count.
         address: the peer's network address.
         api_key_id: public id of the key it connected with; None in development mode.
     """
@@ -70,6 +78,7 @@ class ExecutorConnection:
         "_pending",
         "_send",
         "_turns",
+        "_urgent_turns",
         "address",
         "answers",
         "api_key_id",
@@ -95,6 +104,7 @@ class ExecutorConnection:
         self._pending: dict[str, asyncio.Future[str]] = {}
         # Turns to send; waiters queue in order.
         self._turns = asyncio.Semaphore(max_in_flight)
+        self._urgent_turns = asyncio.Semaphore(URGENT_IN_FLIGHT)
         # Frames since the last good one that were no messages.
         self._bad_frames = 0
         self.address = address
@@ -127,8 +137,9 @@ class ExecutorConnection:
             ProtocolError: what came is not that message's reply.
         """
         sent = False
+        turns = self._urgent_turns if isinstance(request, URGENT) else self._turns
         try:
-            async with asyncio.timeout(timeout_secs), self._turns:
+            async with asyncio.timeout(timeout_secs), turns:
                 self._require_open()
                 request_id = str(next(self._numbers))
                 frame = encode(request, request_id)

@@ -98,6 +98,29 @@ def test_returning_within_the_timeout_is_no_death(run: Run) -> None:
     run(body)
 
 
+def test_recovery_does_not_wait_behind_what_others_ask_for(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        heir, dying = await scene.executor("heir"), await scene.executor("dying")
+        heir.ignores(ListQueues)
+        application_id = await scene.application_id()
+        # Twice as many as there are turns.
+        asking = [
+            asyncio.create_task(scene.conductor.fleet.ask(application_id, ListQueues(), executor_id="heir"))
+            for _ in range(8)
+        ]
+        await wait_until_async(lambda: heir.count(ListQueues) == 4, 5, "all turns to be taken")
+        scene.workload.pending.add(("dying", "1"))
+        await dying.vanish()
+        await scene.await_status("dying", None)
+        assert scene.workload.pending == set()
+        assert (heir.count(Recovery), heir.count(ListQueues)) == (1, 4)
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    run(body, request_timeout_secs=60)
+
+
 def test_five_hundred_deaths_at_once_are_one_message_to_one_executor(run: Run) -> None:
     async def body(scene: Served) -> None:
         heirs = [await scene.executor("heir-1"), await scene.executor("heir-2")]
