@@ -136,12 +136,13 @@ class BulkPage:
         return self._page(application, actor, "bulk_job.html", told(job), job)
 
     async def stop(self, request: Request, actor: Actor, form: Form) -> Response:
-        """Stop a job, and show it."""
+        """Stop a job, and show it, or the table that the form stood above."""
         jobs, name = self._site.operations.bulk_jobs, request.path_params["name"]
         job = await jobs.stop(actor, name, request.path_params["id"])
         job = await jobs.wait(actor, name, job.id, SMALL_JOB_SECS)
         text = told(job) if job.is_over else "It stops after the message that is under way"
-        return self._site.redirect(request, app_url(name, "jobs", job.id), Flash(text=f"{text}."))
+        here = app_url(name, "workflows") if form.checked("from_table") else app_url(name, "jobs", job.id)
+        return self._site.redirect(request, here, Flash(text=f"{text}."))
 
     def _target(self, request: Request, form: Form, action: BulkAction) -> tuple[WorkflowFilters, str]:
         """What the form that asked was about."""

@@ -82,6 +82,12 @@ LABELS: dict[str, str] = {
     "dequeued_before": "Dequeued before",
     "attr": "Attribute",
 }
+#: The same fields by the names that the HTTP API has for them.
+_ALIASES: dict[str, str] = {
+    "workflow_id_prefix": "id",
+    "attributes": "attr",
+    **{wire: field for field, wire in (TEXTS | FLAGS | TIMES).items()},
+}
 #: In the order that addresses have them.
 FIELDS = ("status", "id", *TEXTS, *FLAGS, *TIMES, "attr")
 
@@ -222,7 +228,7 @@ def parse_query(
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         if value.strip():
-            fields.setdefault(name, []).append(value.strip())
+            fields.setdefault(_ALIASES.get(name, name), []).append(value.strip())
     reading = _Reading(zone_of((fields.get("zone") or [""])[0]) or zone)
     reading.read(fields)
     asked = (fields.get("range") or [""])[0]

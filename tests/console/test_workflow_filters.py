@@ -71,6 +71,8 @@ def asked(query: str) -> dict[str, object]:
         ("range=1h", {"start_time": "2026-03-01T11:31:00+00:00"}),
         ("start=2026-02-01T00:00Z&range=1h", {"start_time": "2026-02-01T00:00:00+00:00"}),
         ("nonsense=1&page=7", {}),
+        # What the HTTP API calls a filter is understood too.
+        ("schedule_name=nightly&queue_name=q", {"queue_name": ["q"], "schedule_name": ["nightly"]}),
     ],
 )
 def test_what_executors_are_asked(query: str, filters: dict[str, object]) -> None:
