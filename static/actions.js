@@ -70,11 +70,7 @@
     const waiting = button ?? $("button", form);
     waiting.disabled = true;
     const url = button?.getAttribute("formaction") ?? form.getAttribute("action");
-    ask(url, { method: "post", body }).finally(() => {
-      waiting.disabled = false;
-      // It may be sent once more, which console.js keeps from happening where the page goes on to another.
-      delete form.dataset.sent;
-    });
+    ask(url, { method: "post", body }).finally(() => { waiting.disabled = false; });
   });
 
   // A dialog that was answered leaves nothing behind.

@@ -60,6 +60,8 @@ from conductor_lite.protocol import (
 )
 
 NAME = "sample-app"
+#: What samples' alert handlers write into their logs.
+ALERT = "three workflows failed"
 R = TypeVar("R", bound=Reply)
 
 
@@ -215,7 +217,7 @@ async def look_after_the_application(interview: Interview, sample: Sample) -> No
     assert version.version_name == "1.0.0"
     assert version.created_at_epoch_ms is not None
     assert (await interview.ask(SetLatestApplicationVersion(version_name="1.0.0"))).success
-    assert (await interview.ask(Alert(name="a", message="b", metadata={"c": "d"}))).success
+    assert (await interview.ask(Alert(name="Test", message=ALERT, metadata={"c": "d"}))).success
     knows_restart = await interview.knows(Restart(workflow_id="order-1"))
     assert knows_restart is ("restart" not in sample.language.unknown)
     limits = RetentionBody(gc_rows_threshold=1_000_000, timeout_cutoff_epoch_ms=1)
@@ -237,6 +239,7 @@ def test_every_message_is_understood_and_every_answer_can_be_read(sample: Sample
             await change_workflows(interview)
             await look_after_schedules(interview)
             await look_after_the_application(interview, sample)
+            await asyncio.to_thread(process.wait_for_line, ALERT, 10)
             assert interview.asked == REQUEST_TYPES.keys()
 
     with ExitStack() as stack:

@@ -5,7 +5,7 @@ import re
 import pytest
 from support.samples import SOURCES
 
-from conductor_lite.console.snippets import Snippet, snippets
+from conductor_lite.console.snippets import Snippet, alert_handlers, snippets
 
 SOURCE_FILES = {
     "python": "python/app.py",
@@ -31,3 +31,9 @@ def test_a_snippet_names_nothing_that_its_sample_does_not(snippet: Snippet) -> N
     assert names <= sample_names
     assert texts - VALUES <= sample_texts
     assert texts >= VALUES
+
+
+@pytest.mark.parametrize("snippet", alert_handlers(), ids=lambda snippet: snippet.key)
+def test_an_alert_handler_is_that_of_its_sample(snippet: Snippet) -> None:
+    sample = (SOURCES / SOURCE_FILES[snippet.key]).read_text()
+    assert "".join(snippet.code.split()) in "".join(sample.split())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"os"
 	"strconv"
 	"time"
@@ -56,6 +57,9 @@ func main() {
 	dbos.RegisterWorkflow(ctx, order, dbos.WithWorkflowName("order"))
 	dbos.RegisterWorkflow(ctx, fail, dbos.WithWorkflowName("fail"))
 	dbos.RegisterWorkflow(ctx, tick, dbos.WithWorkflowName("tick"))
+	dbos.SetAlertHandler(ctx, func(name, message string, metadata map[string]string) {
+		log.Println(name, message, metadata)
+	})
 	check(dbos.Launch(ctx))
 	mail, err := dbos.RegisterQueue(ctx, "mail", dbos.WithWorkerConcurrency(2))
 	check(err)

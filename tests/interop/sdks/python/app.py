@@ -44,6 +44,13 @@ config: DBOSConfig = {
     "conductor_key": os.environ["CONDUCTOR_KEY"],
 }
 DBOS(config=config)
+
+
+@DBOS.alert_handler
+def on_alert(name: str, message: str, metadata: dict[str, str]) -> None:
+    DBOS.logger.warning("%s: %s %s", name, message, metadata)
+
+
 DBOS.launch()
 DBOS.register_queue("mail", worker_concurrency=2)
 DBOS.apply_schedules(

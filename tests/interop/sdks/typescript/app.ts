@@ -31,6 +31,9 @@ DBOS.setConfig({
   applicationVersion: '1.0.0',
   systemDatabaseUrl: process.env.DATABASE_URL,
 });
+DBOS.setAlertHandler(async (name, message, metadata) => {
+  console.warn(name, message, metadata);
+});
 await DBOS.launch({
   conductorURL: process.env.CONDUCTOR_URL,
   conductorKey: process.env.CONDUCTOR_KEY,

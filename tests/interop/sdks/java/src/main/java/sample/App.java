@@ -71,6 +71,8 @@ public final class App {
             .withConductorKey(System.getenv("CONDUCTOR_KEY"));
     DBOS dbos = new DBOS(config);
     Shop shop = dbos.registerProxy(Shop.class, new ShopImpl(dbos));
+    dbos.registerAlertHandler(
+        (name, message, metadata) -> System.err.println(name + ": " + message + " " + metadata));
     dbos.launch();
     dbos.registerQueue("mail", QueueOptions.setWorkerConcurrency(2));
     dbos.applySchedules(
