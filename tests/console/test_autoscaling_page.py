@@ -178,6 +178,23 @@ def test_while_nobody_answers_it_says_what_scalers_are_told(run: Run) -> None:
     run(body)
 
 
+def test_an_sdk_that_is_too_old_is_named_as_the_reason(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        executor = await scripted(scene)
+        await scaled(scene)
+        unknown = "Unknown message type"
+        executor.answers(ListQueues, ListQueuesReply(error_message=unknown))
+        executor.answers(GetWorkflowAggregates, GetWorkflowAggregatesReply(error_message=unknown))
+        async with browser(scene) as client:
+            page = (await client.get(HERE)).text
+            assert "does not know the message get_workflow_aggregates" in page
+            assert "Scalers get an error" in page
+            assert "does not know the message list_queues" in page
+            assert '<button class="button primary">Save policy' not in page
+
+    run(body)
+
+
 def test_history_is_charted_wanted_beside_there(run: Run) -> None:
     async def body(scene: Served) -> None:
         minute = floor(int((datetime.now(UTC) - timedelta(minutes=30)).timestamp()), MINUTE)
