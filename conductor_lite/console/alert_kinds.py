@@ -230,10 +230,10 @@ def in_words(rule: RuleMetadata) -> str:
         case WorkflowFailure():
             noun, verb = ("workflow", "fails") if rule.threshold == 1 else ("workflows", "fail")
             named = "" if rule.workflow_name == _EVERY else f" named {_quoted(rule.workflow_name)}"
-            return f"{rule.threshold:,} {noun}{named} {verb} within {_span(rule.period_secs)}"
+            return f"{rule.threshold:,} {noun}{named} {verb} within {span_in_words(rule.period_secs)}"
         case SlowQueue():
             queue = _one("any queue", "the queue", rule.queue_name)
-            return f"A workflow waits in {queue} for over {_span(rule.threshold_secs)}"
+            return f"A workflow waits in {queue} for over {span_in_words(rule.threshold_secs)}"
         case UnresponsiveApplication():
             return "No executor is connected, or none answers"
         case StrandedVersion():
@@ -241,16 +241,16 @@ def in_words(rule: RuleMetadata) -> str:
             return f"Work waits for {version} that nobody runs"
         case RecoveryFlapping():
             times = "once" if rule.threshold == 1 else f"{rule.threshold:,} times"
-            return f"Executors are recovered {times} within {_span(rule.period_secs)}"
+            return f"Executors are recovered {times} within {span_in_words(rule.period_secs)}"
         case ExecutorLost():
             who = "An executor is" if rule.threshold == 1 else f"{rule.threshold:,} executors are"
-            return f"{who} declared dead within {_span(rule.period_secs)}"
+            return f"{who} declared dead within {span_in_words(rule.period_secs)}"
         case SlowWorkflow():
             workflow = _one("A workflow", "The workflow", rule.workflow_name)
-            return f"{workflow} runs for over {_span(rule.threshold_secs)}"
+            return f"{workflow} runs for over {span_in_words(rule.threshold_secs)}"
         case ScheduleMissed():
             schedule = _one("A schedule", "The schedule", rule.schedule_name)
-            return f"{schedule} is more than {_span(rule.grace_secs)} late"
+            return f"{schedule} is more than {span_in_words(rule.grace_secs)} late"
         case _:
             assert_never(rule)
 
@@ -263,6 +263,7 @@ def _quoted(name: str) -> str:
     return f"“{clip(name, _NAME_LENGTH)}”"
 
 
-def _span(secs: int) -> str:
+def span_in_words(secs: int) -> str:
+    """A span of time that somebody chose."""
     # Below ten seconds a measured span has a tenth; a setting has none.
     return duration(secs) if secs >= 10 else f"{secs} s"

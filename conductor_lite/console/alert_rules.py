@@ -18,7 +18,7 @@ from conductor_lite.console.preferences import RANGES
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
 from conductor_lite.console.urls import app_url
-from conductor_lite.errors import DispatchError, InvalidError, NotFoundError
+from conductor_lite.errors import DispatchError, FieldError, InvalidError, NotFoundError
 from conductor_lite.operations.alerting_rules import AlertingRuleRecord
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.deadline import deadline
@@ -30,6 +30,10 @@ _PATIENCE_SECS = 2.0
 _MAX_SUGGESTIONS = 200
 #: Seconds of history in which workflows' names are looked for.
 _NAMES_SECS = RANGES["7d"][0]
+_NO_RECEIVER = FieldError(
+    location="body.receivingAppName",
+    message="who receives it now is out of your reach; choose an application, or leave the rule as it is",
+)
 
 
 class RuleFormView(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +48,8 @@ class RuleFormView(msgspec.Struct, frozen=True, kw_only=True):
     declared: bool = False
     #: Applications that may receive the alert.
     receivers: tuple[str, ...] = ()
+    #: Whether one of those has to be named: the watched application cannot be meant when nothing is said.
+    must_choose: bool = False
     #: Names to choose from, by source.
     suggestions: dict[str, tuple[str, ...]] = {}
 
@@ -111,6 +117,8 @@ class AlertRulesPage:
         values = typed(kind, form)
         try:
             wanted = read(kind, values)
+            if not wanted.receiver and not await self._receiver(actor, rule):
+                raise InvalidError("Say who is to receive it.", (_NO_RECEIVER,))
             await self._site.operations.alerting_rules.update(
                 actor,
                 name,
@@ -163,11 +171,13 @@ class AlertRulesPage:
     ) -> Page:
         name = application.record.name
         receivers: list[str] = []
+        must_choose = False
         if kind is not None:
             known = await self._site.operations.applications.list(actor)
             # Who does not respond cannot be told so.
             own = kind.type == "UnresponsiveApplication"
             receivers = [each.record.name for each in known if not (own and each.record.name == name)]
+            must_choose = own or (rule is not None and not await self._receiver(actor, rule))
         return Page(
             template="alert_rule.html" if kind else "alert_rule_types.html",
             title="Change an alerting rule" if rule else "New alerting rule",
@@ -181,6 +191,7 @@ class AlertRulesPage:
                 rule_id=rule.id if rule else None,
                 declared=rule is not None and rule.declared,
                 receivers=tuple(receivers),
+                must_choose=must_choose,
                 suggestions=await self._suggestions(actor, application, kind) if kind else {},
             ),
             extras={"frame": frame(application, actor, "alerts"), "kinds": KINDS, "units": tuple(units())},

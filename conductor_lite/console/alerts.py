@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.console.alert_kinds import KINDS, in_words
+from conductor_lite.console.alert_kinds import KINDS, in_words, span_in_words
 from conductor_lite.console.frame import frame
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
@@ -46,6 +46,7 @@ class RuleView(msgspec.Struct, frozen=True, kw_only=True):
     receiver: str | None
     #: Seconds that it stays quiet after firing.
     quiet_secs: int
+    quiet_words: str
     last_fired_at: datetime | None
     #: What it tells while it fires; None when it does not.
     message: str | None
@@ -135,6 +136,7 @@ def rule_view(
         firing: its latest firing, if the condition is not over.
     """
     kind, interval = KINDS[rule.rule_type], rule.min_interval_secs
+    quiet_secs = DEFAULT_MIN_INTERVAL_SECS if interval is None else interval
     return RuleView(
         id=rule.id,
         rule_type=rule.rule_type,
@@ -142,7 +144,8 @@ def rule_view(
         words=in_words(rule.rule_metadata),
         rule_metadata=rule.rule_metadata,
         receiver=names.get(rule.receiving_application_id),
-        quiet_secs=DEFAULT_MIN_INTERVAL_SECS if interval is None else interval,
+        quiet_secs=quiet_secs,
+        quiet_words=span_in_words(quiet_secs) if quiet_secs else "no pause",
         last_fired_at=rule.last_fired_at,
         message=firing.message if firing else None,
         judged=application.available or not kind.asks_executor,

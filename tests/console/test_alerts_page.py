@@ -382,6 +382,14 @@ def test_an_application_out_of_reach_is_not_named(run: Run) -> None:
             page = (await client.get(HERE)).text
             assert "bank" not in page
             assert "out of your reach" in page
-            assert "bank" not in (await client.get(f"{HERE}/rules/{record.id}/change")).text
+            change = f"{HERE}/rules/{record.id}/change"
+            form = (await client.get(change)).text
+            assert "bank" not in form
+            # Saving says who is told from then on, so it takes a choice.
+            kept = {"min_interval": "5", "min_interval_unit": "60"}
+            refused = await posted(client, change, receiver="", **kept)
+            assert refused.status_code == 422
+            assert 'id="receiver-fault"' in refused.text
+            assert (await data(client))["rules"][0]["receiver"] is None
 
     run(body)
