@@ -9,6 +9,7 @@ import msgspec
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.errors import FieldError, InvalidError, NotFoundError
+from conductor_lite.fleet.changes import APPLICATIONS, application_topic
 from conductor_lite.operations.context import Context
 from conductor_lite.store.records import (
     DEFAULT_MIN_INTERVAL_SECS,
@@ -165,7 +166,7 @@ class AlertingRules:
                 raise NotFoundError(_missing(application_name, rule_id))
 
     async def delete(self, actor: Actor, application_name: str, rule_id: str) -> None:
-        """Delete one of an application's rules.
+        """Delete one of an application's rules; what it has told is over, and nobody is told that.
 
         Raises:
             ForbiddenError: application.write is missing.
@@ -178,6 +179,8 @@ class AlertingRules:
             application = await context.application(actor, application_name)
             if not await context.alerting_rules.delete(application.id, rule_id):
                 raise NotFoundError(_missing(application_name, rule_id))
+            await context.alerts.close_without_rules(context.now())
+        context.changes.publish(APPLICATIONS, application_topic(application.id))
 
     async def _checked(
         self,

@@ -273,6 +273,10 @@ def test_a_rule_that_fires_is_first_and_its_history_tells_what_became_of_each_me
             assert "This rule has not fired" in (await client.get(f"{HERE}?rule={calm.id}")).text
             confirm = (await client.get(f"{HERE}/rules/{loud.id}/delete")).text
             assert "fires now" in confirm
+            await posted(client, f"{HERE}/rules/{loud.id}/delete")
+            left = await data(client)
+            assert left["newest"] == []
+            assert [each["alert"]["resolved_at"] is None for each in left["history"]] == [False, False]
 
     run(body)
 
