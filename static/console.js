@@ -191,10 +191,14 @@
 
   let typing;
   document.addEventListener("input", (event) => {
-    const form = event.target.closest("form[role=search]:not([data-jump])");
-    if (!form) return;
+    const field = event.target;
+    const filters = "form[role=search]:not([data-jump])";
+    if (!field.closest(filters)) return;
     clearTimeout(typing);
     typing = setTimeout(() => {
+      // A refresh meanwhile may have put the field into another form.
+      const form = field.isConnected ? field.closest(filters) : $(filters);
+      if (!form) return;
       const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
       const url = query.size ? `${form.getAttribute("action")}?${query}` : form.getAttribute("action");
       history.replaceState(history.state, "", url);

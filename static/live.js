@@ -30,6 +30,10 @@
       if (attrName === "open" && element.matches("dialog, details")) return false;
       // The size that something is zoomed to.
       if (element.dataset?.own?.split(" ").includes(attrName)) return false;
+      // An answer that was on its way when the filters changed must not change them back.
+      if (attrName === "data-url" && element.id === "live") return false;
+      // What was chosen stays chosen, as what was typed stays.
+      if (attrName === "selected" && element.matches("option")) return false;
       // Whether rows are selected only the browser knows.
       if (attrName === "hidden" && element.matches("[data-selected]")) return false;
       return !(attrName === "class" && element.classList.contains("copied"));

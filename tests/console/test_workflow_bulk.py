@@ -80,7 +80,7 @@ def test_those_that_are_ticked_and_only_where_it_changes_anything(on_table: Run)
         table.shelf.add("b", status="ERROR")
         table.shelf.add("c", status="SUCCESS")
         html = (await table.post("/apps/shop/bulk/fork-from-failure", {"id": ["a", "c"]})).text
-        assert "Fork 1 workflow from where they failed?" in html
+        assert "Fork 1 workflow from where it failed?" in html
         assert "1 chosen workflow is passed over" in html
         fields = {**fields_of(html), "queue_name": "slow", "application_version": "2"}
         done = await table.post("/apps/shop/jobs", fields, **{"HX-Request": "true"})
@@ -290,6 +290,10 @@ def test_what_there_is_to_narrow_by(on_table: Run) -> None:
         assert link(html, "mail") == "/apps/shop/workflows?queue=mail"
         await table.executor.vanish()
         await table.scene.await_status("exec-1", "DISCONNECTED")
-        assert "None that the application can tell of now." in await asked(table, "/apps/shop/known")
+
+        async def unknown() -> bool:
+            return "None that the application can tell of now." in await asked(table, "/apps/shop/known")
+
+        await wait_until_async(unknown, 5, "the page to say that nobody can tell")
 
     on_table(body)

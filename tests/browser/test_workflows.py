@@ -1,0 +1,201 @@
+"""The table of workflows in a real browser, before a real DBOS application with something of everything."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser.conftest import Open
+from playwright.sync_api import Page, expect
+from support.showcase import APPLICATION, Showcase
+
+from conductor_lite.console.urls import app_url
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def showcase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Showcase]:
+    with Showcase(tmp_path_factory.mktemp("showcase")) as showcase:
+        yield showcase
+
+
+def table(showcase: Showcase, query: str = "") -> str:
+    return f"{showcase.url}{app_url(APPLICATION, 'workflows')}?{query}"
+
+
+def row(page: Page, workflow_id: str) -> object:
+    return page.locator(f'tr:has([data-copy="{workflow_id}"])')
+
+
+def wait_until_live(page: Page) -> None:
+    page.wait_for_selector('#live-state[data-state="live"]')
+
+
+def ids(page: Page) -> list[str]:
+    return [str(button.get_attribute("data-copy")) for button in page.locator("tbody .id").all()]
+
+
+def test_narrow_by_typing_choosing_and_clicking(showcase: Showcase, open_page: Open) -> None:
+    page = open_page(table(showcase))
+    wait_until_live(page)
+    expect(page.get_by_text(HOSTILE).first).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("held-")
+    expect(page).to_have_url(re.compile(r"\?id=held-$"))
+    expect(page.locator("tbody tr")).to_have_count(6)
+    page.get_by_role("link", name=re.compile("^Enqueued")).click()
+    expect(page).to_have_url(re.compile(r"status=ENQUEUED&id=held-"))
+    expect(page.locator("tbody tr")).to_have_count(4)
+    page.get_by_role("link", name="Clear filters").click()
+    page.get_by_role("link", name=re.compile("^Error")).click()
+    expect(page.locator("tbody tr")).to_have_count(3)
+    wait_until_live(page)
+    page.get_by_label("Name", exact=True).fill("nothing-like-it")
+    expect(page.get_by_text("No workflow matches these filters.")).to_be_visible()
+    page.get_by_role("link", name=re.compile("^Name nothing-like-it")).click()
+    expect(page.locator("tbody tr")).to_have_count(3)
+    wait_until_live(page)
+    page.get_by_label("Name", exact=True).focus()
+    # What there is, is suggested.
+    expect(page.locator("#known-names option[value=failing]")).to_have_count(1)
+    page.get_by_text("More filters").click()
+    page.get_by_label("Attribute").fill("customer")
+    expect(page.get_by_role("alert")).to_contain_text("is no attribute")
+    # What the application itself cannot do is told in its words; the filters stay to be changed.
+    page.get_by_label("Attribute").fill("customer=c-7")
+    expect(page.get_by_role("alert")).to_contain_text("not supported on SQLite")
+    page.get_by_label("Attribute").fill("")
+    page.get_by_label("Has a parent").select_option("yes")
+    expect(page.get_by_text("No workflow matches these filters.")).to_be_visible()
+    page.get_by_label("Has a parent").select_option("no")
+    expect(page.locator("tbody tr")).to_have_count(3)
+    expect(page).to_have_url(re.compile(r"\?status=ERROR&has_parent=no$"))
+
+
+def test_rows_change_in_place_while_others_are_selected_by_keyboard(
+    showcase: Showcase, open_page: Open
+) -> None:
+    page = open_page(table(showcase, "id=held-&sort=oldest"))
+    wait_until_live(page)
+    page.evaluate("window.sameDocument = true")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    selected = row(page, "held-1").get_by_role("checkbox")
+    expect(selected).to_be_checked()
+    expect(page.locator("[data-selected-count]")).to_have_text("1")
+    expect(row(page, "held-0")).to_contain_text("Pending")
+    showcase.release()
+    expect(row(page, "held-0")).to_contain_text("Success")
+    expect(page.locator("tbody .status-succeeded")).to_have_count(6)
+    expect(selected).to_be_checked()
+    expect(page.locator(".selection")).to_be_visible()
+    assert page.evaluate("window.sameDocument") is True
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/workflows/held-1$"))
+
+
+def test_the_tree_opens_level_by_level(showcase: Showcase, open_page: Open) -> None:
+    page = open_page(table(showcase, "id=nested-1"))
+    page.get_by_role("link", name="Tree").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    for depth in range(2, 5):
+        page.get_by_role("link", name="Show children of nested").last.click()
+        expect(page.locator("tbody tr")).to_have_count(depth)
+    expect(page.locator("tr.below")).to_have_count(3)
+    opened = page.url
+    page.get_by_role("link", name="Hide children of nested").first.click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.goto(opened)
+    expect(page.locator("tbody tr")).to_have_count(4)
+
+
+def test_failed_ones_are_forked_and_all_that_wait_are_cancelled_and_resumed(
+    showcase: Showcase, open_page: Open
+) -> None:
+    page = open_page(table(showcase, "name=failing"))
+    wait_until_live(page)
+    page.get_by_label("Select all on this page").check()
+    page.locator(".selection").get_by_role("button", name="Fork from failure…").click()
+    dialog = page.get_by_role("dialog", name="Fork 3 workflows from where they failed?")
+    dialog.get_by_role("button", name="Fork 3 workflows").click()
+    expect(page.locator(".toast")).to_contain_text("Forked 3 workflows.")
+    expect(page.locator("[data-select]:checked")).to_have_count(0)
+    expect(page.get_by_role("link", name="forked")).to_have_count(3)
+
+    page.goto(table(showcase, "id=waiting-"))
+    wait_until_live(page)
+    page.get_by_text(re.compile(r"^All \d+")).click()
+    page.get_by_role("link", name="Cancel…").click()
+    dialog = page.get_by_role("dialog", name=re.compile(r"^Cancel \d workflows?\?"))
+    expect(dialog).to_contain_text("Id waiting-")
+    dialog.get_by_role("button", name="Leave them").click()
+    expect(dialog).to_be_hidden()
+    page.get_by_text(re.compile(r"^All \d+")).click()
+    page.get_by_role("link", name="Cancel…").click()
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(page.locator(".toast").last).to_contain_text(re.compile(r"Cancelled \d workflows?\."))
+    expect(page.locator("tbody .status-cancelled").first).to_be_visible()
+    page.get_by_text(re.compile(r"^All \d+")).click()
+    page.get_by_role("link", name="Resume…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    expect(page.locator("tbody .status-succeeded")).to_have_count(3)
+
+    page.get_by_text(re.compile(r"^All \d+")).click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="Resume…")).to_be_hidden()
+    page.goto(f"{showcase.url}{app_url(APPLICATION, 'jobs')}")
+    expect(page.get_by_role("row", name=re.compile("Forked 3 workflows"))).to_contain_text("Done")
+
+
+def test_an_export_goes_out_as_a_file_and_comes_back(
+    showcase: Showcase, open_page: Open, tmp_path: Path
+) -> None:
+    page = open_page(table(showcase, "id=order-1"))
+    exported = page.request.get(
+        f"{showcase.url}{app_url(APPLICATION, 'workflows', 'order-1', 'export', 'file')}"
+    )
+    file = tmp_path / "order-1.dbos-export"
+    file.write_bytes(exported.body())
+    page.get_by_label("Select order order-1").check()
+    page.locator(".selection").get_by_role("button", name="Delete…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete 1 workflow").click()
+    expect(page.get_by_text("No workflow matches these filters.")).to_be_visible()
+    page.get_by_text(re.compile(r"^All 0")).click()
+    page.get_by_role("link", name="Import…").click()
+    dialog = page.get_by_role("dialog", name="Import a workflow")
+    dialog.get_by_label("or paste").fill("no export!")
+    dialog.get_by_role("button", name="Import").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("one long word of base64")
+    dialog.get_by_label("File", exact=True).set_input_files(file)
+    dialog.get_by_role("button", name="Import").click()
+    expect(page.locator(".toast").last).to_contain_text("Imported the workflow")
+    expect(row(page, "order-1")).to_contain_text("Success")
+
+
+def test_everything_works_without_scripts(showcase: Showcase, open_page: Open) -> None:
+    page = open_page(table(showcase), java_script_enabled=False)
+    page.get_by_label("Id", exact=True).fill("nested-1")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("link", name="Tree").click()
+    page.get_by_role("link", name="Show children of nested").click()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_role("checkbox", name=re.compile("Select nested nested-1$")).check()
+    page.get_by_role("button", name="Delete…").click()
+    expect(page.get_by_role("heading", name="Delete 1 workflow?")).to_be_visible()
+    page.get_by_label("Their children as well").check()
+    page.get_by_role("button", name="Delete 1 workflow").click()
+    expect(page.locator(".toast")).to_contain_text("Deleted 1 workflow.")
+    page.goto(table(showcase, "id=nested-1"))
+    expect(page.get_by_text("No workflow matches these filters.")).to_be_visible()
+
+
+def test_offline_the_page_says_so_and_offers_nothing(showcase: Showcase, open_page: Open) -> None:
+    page = open_page(table(showcase))
+    wait_until_live(page)
+    expect(page.locator("[data-select]").first).to_be_visible()
+    showcase.vanish()
+    expect(page.locator("[data-select]")).to_have_count(0)
+    page.get_by_text(re.compile(r"^All( \d+| that match)")).click()
+    expect(page.get_by_text("No executor is connected; this can be done when one is.").last).to_be_visible()
