@@ -168,7 +168,7 @@
       const { start, step } = this.chart;
       const whole = (px, round) => start + round((this.plot.posToVal(px, "x") - start) / step) * step;
       const url = new URL(document.getElementById("live").dataset.url, window.location.href);
-      for (const name of ["range", "page"]) url.searchParams.delete(name);
+      for (const name of ["range", "page", "zone"]) url.searchParams.delete(name);
       const told = (secs) => new Date(secs * 1000).toISOString().replace(":00.000Z", "Z");
       url.searchParams.set("start", told(whole(left, Math.floor)));
       url.searchParams.set("end", told(Math.min(whole(left + width, Math.ceil), Math.ceil(this.end / 60) * 60)));

@@ -3,6 +3,7 @@
 Knows nothing of HTML and pixels; those are the template's and ``static/charts.js``' business.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple, TypeAlias
@@ -266,6 +267,12 @@ def spark(values: Sequence[float | None], largest: float | None = None) -> str:
         values: one for each step.
         largest: what reaches the top; without it the largest of them does.
     """
+    return _path(tuple(values), largest)
+
+
+@functools.lru_cache(maxsize=1024)
+def _path(values: tuple[float | None, ...], largest: float | None) -> str:
+    # Kept, for pages look again and again and most lines are the same.
     top = max(largest or 0.0, *(value or 0.0 for value in values), 1e-9) if values else 1.0
     width = SPARK_WIDTH / max(1, len(values) - 1)
     height = SPARK_HEIGHT - 2 * _SPARK_EDGE

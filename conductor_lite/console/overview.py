@@ -200,7 +200,7 @@ def range_extras(request: Request, chosen: TimeRange, *kept: str) -> dict[str, o
         ended["completed_before"] = _minute(chosen.end)
     return {
         "chosen": chosen,
-        "filters": {name: query.get(name, "") for name in ("range", "start", "end", *kept)},
+        "filters": {name: query.get(name, "") for name in ("range", "start", "end", "zone", *kept)},
         # Of links to workflows that ended within the range.
         "ended": ended,
     }

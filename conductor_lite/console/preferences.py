@@ -142,15 +142,18 @@ def _filled(name: str, now: datetime, since: datetime) -> str:
 
 
 def _between(query: QueryParams, now: datetime) -> TimeRange:
-    end = moment(query.get("end", ""), "end") or now
-    start = moment(query.get("start", ""), "start") or end - timedelta(seconds=RANGES[DEFAULT_RANGE][0])
+    # Times that were typed into a form come with the zone that they were meant in.
+    zone = zone_of(query.get("zone", "")) or UTC
+    end = moment(query.get("end", ""), "end", zone) or now
+    usual = timedelta(seconds=RANGES[DEFAULT_RANGE][0])
+    start = moment(query.get("start", ""), "start", zone) or end - usual
     if end <= start:
         raise InvalidError("The end of the time range is not after its start.")
     return TimeRange(name="", start=start, end=end)
 
 
-def moment(text: str, field: str) -> datetime | None:
-    """A time from a form or an address; None when there is none. Without an offset it counts as UTC.
+def moment(text: str, field: str, zone: tzinfo = UTC) -> datetime | None:
+    """A time from a form or an address; None when there is none. Without an offset it is one in the zone.
 
     Raises:
         InvalidError: it is no time.
@@ -159,7 +162,7 @@ def moment(text: str, field: str) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(text)
-        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+        return (parsed.replace(tzinfo=zone) if parsed.tzinfo is None else parsed).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidError(
             f"{text[:80]!r} is no time; write one such as 2026-11-25T03:00Z.",

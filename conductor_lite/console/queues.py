@@ -134,7 +134,7 @@ class QueuesPage:
             path=app_url(name, "queues"),
             topics=(application_topic(application.record.id),),
             poll_secs=LIVE_SECS,
-            styles=("overview.css",),
+            styles=("charts.css", "overview.css"),
             data=QueuesView(
                 queues=shown,
                 paging=paging,

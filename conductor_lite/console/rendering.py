@@ -157,6 +157,7 @@ def _environment() -> Environment:
     environment.filters["hash"] = _hash
     environment.filters["exact"] = _exact
     environment.filters["clock"] = _clock
+    environment.filters["typed"] = _typed
     environment.filters["measure"] = _measure
     environment.globals["link"] = link
     environment.globals["attention_links"] = links
@@ -184,6 +185,12 @@ def _exact(context: Context, moment: datetime) -> str:
 def _clock(context: Context, moment: datetime) -> str:
     """The day and minute in the reader's zone, where the zone itself is told elsewhere."""
     return moment.astimezone(context["prefers"].zone).strftime("%Y-%m-%d %H:%M")
+
+
+@pass_context
+def _typed(context: Context, moment: datetime) -> str:
+    """As a ``datetime-local`` field has it, in the reader's zone."""
+    return moment.astimezone(context["prefers"].zone).strftime("%Y-%m-%dT%H:%M")
 
 
 def _measure(value: float | None, unit: str) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from conductor_lite.operations.context import Context
-from conductor_lite.store.metric_families import QUARTER, Group, Label, floor
+from conductor_lite.store.metric_families import COVERAGE, QUARTER, Group, Label, floor
 
 #: Quarters of an hour that are told of, the present one included.
 STEPS = 24
@@ -65,6 +65,12 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     backlogs: tuple[Backlog, ...] | None = None
 
     @property
+    def totals(self) -> tuple[int | None, int | None, int | None]:
+        """How many were started, succeeded and failed; None where nothing is known."""
+        started, succeeded, failed = map(_total, (self.started, self.succeeded, self.failed))
+        return started, succeeded, failed
+
+    @property
     def waiting(self) -> int | None:
         """How many workflows wait in all its queues; None where that is not known."""
         return None if self.backlogs is None else sum(backlog.waiting for backlog in self.backlogs)
@@ -72,6 +78,9 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Reading(msgspec.Struct, frozen=True, kw_only=True):
     """All that was on record at one time."""
+
+    #: What was made of it, by application; what waits is not in it.
+    told: dict[str, Activity] = {}
 
     at: float
     begin: int
@@ -100,7 +109,13 @@ class Activities:
             StoreError: the metrics cannot be read.
         """
         reading = await self._current()
-        return {id_: self._activity(id_, reading) for id_ in application_ids}
+        found = {}
+        for id_ in application_ids:
+            activity = reading.told.get(id_)
+            if activity is None:
+                activity = reading.told[id_] = _activity(id_, reading)
+            found[id_] = msgspec.structs.replace(activity, backlogs=self._backlogs(id_, reading))
+        return found
 
     async def _current(self) -> _Reading:
         now = self._context.now().timestamp()
@@ -133,34 +148,12 @@ class Activities:
         self._last = reading
         return reading
 
-    def _activity(self, application_id: str, reading: _Reading) -> Activity:
-        steps = reading.steps.get(application_id, {})
-        totals = reading.totals.get(application_id, {})
-        known = steps.get("coverage", {})
-        times = range(reading.begin, reading.begin + STEPS * QUARTER, QUARTER)
-
-        def line(family: str) -> tuple[float | None, ...]:
-            values = steps.get(family, {})
-            return tuple(values.get(at, 0.0) if known.get(at) else None for at in times)
-
-        started, succeeded, failed = map(line, _COUNTED)
-        return Activity(
-            start=datetime.fromtimestamp(reading.begin, UTC),
-            hour=datetime.fromtimestamp(reading.since - (_HOUR_STEPS - 1) * QUARTER, UTC),
-            started=started,
-            succeeded=succeeded,
-            failed=failed,
-            outcomes=tuple(_outcomes(totals)),
-            backlogs=self._backlogs(application_id, totals, bool(known.get(reading.since))),
-        )
-
-    def _backlogs(
-        self, application_id: str, totals: Mapping[Label, tuple[float, float]], knows_lately: bool
-    ) -> tuple[Backlog, ...] | None:
+    def _backlogs(self, application_id: str, reading: _Reading) -> tuple[Backlog, ...] | None:
         """What waited when that was last told, within the last minutes; kept in memory."""
         told = self._context.measurer.last_open(application_id)
         if told is None:
             return None
+        knows_lately = bool(reading.steps.get(application_id, {}).get(COVERAGE, {}).get(reading.since))
         waiting: dict[str, float] = {}
         ages: dict[str, float] = {}
         dequeued: dict[str, float] = {}
@@ -169,7 +162,7 @@ class Activities:
                 waiting[label.second] = waiting.get(label.second, 0.0) + value
             elif label.family == "workflow_enqueued_age_secs":
                 ages[label.second] = max(ages.get(label.second, 0.0), value)
-        for label, (_, lately) in totals.items():
+        for label, (_, lately) in reading.totals.get(application_id, {}).items():
             if label.family == "workflow_dequeued":
                 dequeued[label.second] = dequeued.get(label.second, 0.0) + lately
         return tuple(
@@ -182,6 +175,31 @@ class Activities:
             for name, count in sorted(waiting.items())
             if count
         )
+
+
+def _activity(application_id: str, reading: _Reading) -> Activity:
+    steps = reading.steps.get(application_id, {})
+    known = steps.get(COVERAGE, {})
+    times = range(reading.begin, reading.begin + STEPS * QUARTER, QUARTER)
+
+    def line(family: str) -> tuple[float | None, ...]:
+        values = steps.get(family, {})
+        return tuple(values.get(at, 0.0) if known.get(at) else None for at in times)
+
+    started, succeeded, failed = map(line, _COUNTED)
+    return Activity(
+        start=datetime.fromtimestamp(reading.begin, UTC),
+        hour=datetime.fromtimestamp(reading.since - (_HOUR_STEPS - 1) * QUARTER, UTC),
+        started=started,
+        succeeded=succeeded,
+        failed=failed,
+        outcomes=tuple(_outcomes(reading.totals.get(application_id, {}))),
+    )
+
+
+def _total(values: Iterable[float | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known)) if known else None
 
 
 def _outcomes(totals: Mapping[Label, tuple[float, float]]) -> Iterable[Outcomes]:

@@ -71,6 +71,14 @@ def test_a_range_that_nobody_asked_for_is_not_mostly_empty() -> None:
     assert time_range(request(cookies="conductor_range=6h"), NOW, young).name == "6h"
 
 
+def test_times_that_were_typed_are_meant_in_their_zone() -> None:
+    typed = time_range(request("start=2026-02-28T01:00&end=2026-02-28T02:30&zone=Europe%2FBerlin"), NOW)
+    assert (typed.start, typed.end) == (
+        datetime(2026, 2, 28, 0, 0, tzinfo=UTC),
+        datetime(2026, 2, 28, 1, 30, tzinfo=UTC),
+    )
+
+
 def test_a_range_between_two_times() -> None:
     asked = time_range(request("start=2026-02-28T00:00&end=2026-02-28T12:00%2B01:00"), NOW)
     assert (asked.name, asked.end - asked.start) == ("", timedelta(hours=11))
