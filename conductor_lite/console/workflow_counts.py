@@ -30,7 +30,7 @@ FAILED_AGE_SECS = 30.0
 MAX_KEPT = 256
 
 
-class _Figures:
+class Figures:
     """What was counted for one filter."""
 
     def __init__(self) -> None:
@@ -49,15 +49,15 @@ class Counts:
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
-        self._kept: OrderedDict[tuple[str, bytes], _Figures] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bytes], Figures] = OrderedDict()
 
-    def begin(self, actor: Actor, application: Application, filters: WorkflowFilters) -> _Figures | None:
+    def begin(self, actor: Actor, application: Application, filters: WorkflowFilters) -> Figures | None:
         """Have it counted, unless that was done a moment ago; None where this cannot be counted."""
         body = aggregates_of(filters)
         if body is None:
             return None
         key = (application.record.id, msgspec.json.encode(body))
-        figures = self._kept.pop(key, None) or _Figures()
+        figures = self._kept.pop(key, None) or Figures()
         self._kept[key] = figures
         while len(self._kept) > MAX_KEPT:
             self._kept.popitem(last=False)
@@ -66,7 +66,7 @@ class Counts:
             figures.task = asyncio.create_task(counting)
         return figures
 
-    async def take(self, figures: _Figures | None) -> dict[str, int] | None:
+    async def take(self, figures: Figures | None) -> dict[str, int] | None:
         """What was counted, by status; None when nobody could tell, or has not told yet."""
         if figures is None:
             return None
@@ -75,7 +75,7 @@ class Counts:
         return figures.counts
 
     async def _count(
-        self, actor: Actor, application_name: str, filters: WorkflowFilters, figures: _Figures
+        self, actor: Actor, application_name: str, filters: WorkflowFilters, figures: Figures
     ) -> None:
         began = time.monotonic()
         age_secs = FAILED_AGE_SECS

@@ -71,6 +71,23 @@ async def with_shelf(scene: Served) -> tuple[Shelf, ScriptedExecutor]:
     return shelf, executor
 
 
+async def start_and_lose(scene: Served, shelf: Shelf, executor: ScriptedExecutor, *, at: int) -> BulkJob:
+    """Begin to cancel everything, and lose the executor while it works on the message of this number."""
+    reached = asyncio.Event()
+
+    async def vanishing(request: Cancel) -> Any:
+        if executor.count(Cancel) < at:
+            return await shelf._cancel(request)
+        reached.set()
+        return None
+
+    executor.on(Cancel, vanishing)
+    job = await start(scene, "cancel", filters())
+    await reached.wait()
+    await executor.vanish()
+    return job
+
+
 def test_what_leaves_the_filter_by_being_cancelled_hides_nothing(run: Run) -> None:
     async def body(scene: Served) -> None:
         shelf, executor = await with_shelf(scene)
@@ -181,18 +198,7 @@ def test_it_waits_for_an_executor_and_goes_on(run: Run, monkeypatch: pytest.Monk
     async def body(scene: Served) -> None:
         shelf, executor = await with_shelf(scene)
         shelf.fill(600, status="PENDING")
-        third = asyncio.Event()
-
-        async def vanishing(request: Cancel) -> Any:
-            if executor.count(Cancel) < 3:
-                return await shelf._cancel(request)
-            third.set()
-            return None
-
-        executor.on(Cancel, vanishing)
-        job = await start(scene, "cancel", filters())
-        await third.wait()
-        await executor.vanish()
+        job = await start_and_lose(scene, shelf, executor, at=3)
         job = await until(scene, job, lambda seen: seen.state == "waiting")
         assert (job.done, job.total) == (400, 600)
         assert "executor" in job.problem
@@ -212,18 +218,7 @@ def test_it_gives_up_waiting_and_says_how_far_it_got(run: Run, monkeypatch: pyte
     async def body(scene: Served) -> None:
         shelf, executor = await with_shelf(scene)
         shelf.fill(600, status="PENDING")
-        asked = asyncio.Event()
-
-        async def vanishing(request: Cancel) -> Any:
-            if executor.count(Cancel) < 2:
-                return await shelf._cancel(request)
-            asked.set()
-            return None
-
-        executor.on(Cancel, vanishing)
-        job = await start(scene, "cancel", filters())
-        await asked.wait()
-        await executor.vanish()
+        job = await start_and_lose(scene, shelf, executor, at=2)
         job = await finished(scene, job)
         assert (job.state, job.done, job.total) == ("failed", 200, 600)
         assert "gave up" in job.problem
