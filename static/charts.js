@@ -205,7 +205,7 @@
         },
         axes: [
           { ...axis, grid: { show: false }, size: 26, gap: 7, space: 64, values: (_, splits, __, ___, step) => splits.map((secs) => onAxis(secs, step)) },
-          { ...axis, grid, size: 52, space: 28, ...(unit === "secs" ? {} : { incrs: WHOLE }), values: (_, splits) => splits.map((value) => briefly(value, unit)) },
+          { ...axis, grid, size: 52, space: 28, incrs: unit === "secs" ? CLOCK : WHOLE, values: (_, splits) => splits.map((value) => briefly(value, unit)) },
         ],
         series: [
           {},
@@ -231,6 +231,13 @@
 
   // Things come whole.
   const WHOLE = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
+
+  // Seconds in steps that people count time in.
+  const CLOCK = [
+    ...[-4, -3, -2, -1].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power)),
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200,
+    ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((days) => days * 86400),
+  ];
 
   // --- All of them ------------------------------------------------------------------------------------------------
 

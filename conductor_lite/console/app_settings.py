@@ -98,6 +98,7 @@ class AppSettingsPage:
                 connected=healthy,
                 dead=dead,
             ),
+            extras={"frame": frame(application, actor, "settings")},
         )
 
     async def delete(self, request: Request, actor: Actor, form: Form) -> Response:
