@@ -12,7 +12,7 @@ from conductor_lite.console.workflow_filters import STATUSES, WorkflowQuery, mom
 from conductor_lite.console.workflow_rows import WorkflowRow, row_of
 from conductor_lite.errors import DeadlineExceededError
 from conductor_lite.operations import Operations
-from conductor_lite.operations.bulk import BulkAction, narrowed
+from conductor_lite.operations.bulk import BulkAction, narrowed, require_fit
 from conductor_lite.operations.deadline import deadline
 from conductor_lite.protocol import WorkflowFilters, WorkflowRecord
 
@@ -50,12 +50,14 @@ async def matching(
 
     Raises:
         ForbiddenError, NotFoundError, DispatchError: as ``Workflows.search``.
+        InvalidError: the application's SDK does not know all the filters.
     """
     filters = narrowed(action, query.asked)
     with deadline(PATIENCE_SECS):
         newest = await _newest(operations, actor, application_name, filters) if filters else []
         if filters is None or not newest:
             return _target(action, query.words, [])
+        require_fit(newest, filters)
         until = newest[0].created_at_epoch_ms or 0
         filters = up_to(filters, until)
         by_status = await count_by_status(operations, actor, application_name, filters)
@@ -76,6 +78,7 @@ async def selected(
     )
     with deadline(PATIENCE_SECS):
         records = await _all(operations, actor, application_name, wanted)
+    require_fit(records, wanted)
     filters = narrowed(action, WorkflowFilters(), chosen=True)
     statuses = filters.status if filters else None
     hit = [record for record in records if statuses is None or record.status in statuses]

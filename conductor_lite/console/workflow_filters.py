@@ -337,6 +337,11 @@ def _attribute_value(text: str) -> object:
     return value if value is None or isinstance(value, str | bool | int | float) else text
 
 
+def field_of(wire_name: str) -> str:
+    """What this page calls a filter of executors."""
+    return _ALIASES.get(wire_name, wire_name)
+
+
 def aggregates_of(filters: WorkflowFilters) -> WorkflowAggregatesBody | None:
     """The same filters for counting by status, whatever it is; None where counting does not know them."""
     if filters.queues_only:

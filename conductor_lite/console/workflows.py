@@ -24,6 +24,7 @@ from conductor_lite.console.workflow_filters import (
     MAX_LENGTH,
     STATUSES,
     WorkflowQuery,
+    field_of,
     parse_query,
     up_to,
 )
@@ -32,6 +33,7 @@ from conductor_lite.console.workflow_tree import MAX_SHOWN, tree_rows
 from conductor_lite.errors import DispatchError, InvalidError
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.bulk import BulkJob
+from conductor_lite.operations.filter_fit import unmet_filter
 from conductor_lite.operations.snapshots import Served
 from conductor_lite.operations.topics import application_topic, jobs_topic
 from conductor_lite.protocol import WorkflowFilters, WorkflowRecord
@@ -54,6 +56,8 @@ class WorkflowsView(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int] | None
     #: Bulk jobs of the application that are not over.
     jobs: tuple[BulkJob, ...]
+    #: Names of filters that the application's SDK seems not to know, for some rows do not meet them.
+    unknown_filters: tuple[str, ...]
     #: Why there are no rows, or what is wrong with the filters; empty when nothing is.
     problem: str
     #: Up to which creation time, in milliseconds since 1970, this page of the list goes; None for the first.
@@ -132,7 +136,7 @@ class WorkflowsPage:
             return _nothing(name, problem)
         counting = self._counts.begin(actor, application, query.asked)
         try:
-            rows, served = await self._rows(actor, name, query, page, until)
+            rows, served, unknown = await self._rows(actor, name, query, page, until)
         except (DispatchError, InvalidError) as error:
             return _nothing(name, str(error))
         has_next = len([row for row in rows if not row.depth]) > ROWS_PER_PAGE
@@ -146,13 +150,14 @@ class WorkflowsPage:
             served=served,
             counts=await self._counts.take(counting),
             jobs=(),
+            unknown_filters=unknown,
             problem="",
             until_epoch_ms=until,
         )
 
     async def _rows(
         self, actor: Actor, name: str, query: WorkflowQuery, page: int, until: int | None
-    ) -> tuple[list[WorkflowRow], Served]:
+    ) -> tuple[list[WorkflowRow], Served, tuple[str, ...]]:
         filters = query.asked if until is None else up_to(query.asked, until)
         filters = msgspec.structs.replace(
             filters,
@@ -162,14 +167,17 @@ class WorkflowsPage:
             sort_desc=not query.oldest_first,
         )
         records, served = await self._search(actor, name, filters)
+        unmet = {unmet_filter(record, filters) for record in records} - {None}
+        unknown = tuple(sorted(field_of(wire) for wire in unmet if wire))
         if not query.tree:
-            return [row_of(record) for record in records], served
+            return [row_of(record) for record in records], served, unknown
 
         async def children_of(ids: list[str], limit: int) -> list[WorkflowRecord]:
             below = WorkflowFilters(parent_workflow_id=ids, limit=limit, sort_desc=False)
             return (await self._search(actor, name, below))[0]
 
-        return await tree_rows(records, frozenset(query.opened), children_of), served
+        rows = await tree_rows(records, frozenset(query.opened), children_of)
+        return rows, served, unknown
 
     async def _search(
         self, actor: Actor, name: str, filters: WorkflowFilters
@@ -199,6 +207,7 @@ def _nothing(application_name: str, problem: str) -> WorkflowsView:
         served=None,
         counts=None,
         jobs=(),
+        unknown_filters=(),
         problem=problem,
         until_epoch_ms=None,
     )

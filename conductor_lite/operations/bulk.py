@@ -21,6 +21,7 @@ from conductor_lite.operations.bulk_job import (
     BulkJob,
     BulkOptions,
     RunningJob,
+    require_fit,
 )
 from conductor_lite.operations.context import Context
 from conductor_lite.operations.topics import jobs_topic
@@ -29,7 +30,16 @@ from conductor_lite.operations.workflows import Workflows
 from conductor_lite.protocol import WorkflowFilters
 from conductor_lite.store.records import ApplicationRecord
 
-__all__ = ["ACTS_ON", "MAX_WORKFLOWS", "BulkAction", "BulkJob", "BulkJobs", "BulkOptions", "narrowed"]
+__all__ = [
+    "ACTS_ON",
+    "MAX_WORKFLOWS",
+    "BulkAction",
+    "BulkJob",
+    "BulkJobs",
+    "BulkOptions",
+    "narrowed",
+    "require_fit",
+]
 
 #: The statuses that an action changes anything about; None for every one.
 ACTS_ON: dict[BulkAction, tuple[str, ...] | None] = {

@@ -19,6 +19,7 @@ from conductor_lite.errors import (
     ConductorError,
     DispatchError,
     ExecutorReportedError,
+    InvalidError,
     NoHealthyExecutorError,
     NotFoundError,
     StoppedError,
@@ -26,9 +27,10 @@ from conductor_lite.errors import (
 )
 from conductor_lite.fleet.views import HEALTHY
 from conductor_lite.operations.context import Context
+from conductor_lite.operations.filter_fit import unmet_filter
 from conductor_lite.operations.workflow_actions import CHUNK_SIZE, MAX_BULK, WorkflowActions
 from conductor_lite.operations.workflows import Workflows
-from conductor_lite.protocol import ForkFromFailureBody, WorkflowFilters
+from conductor_lite.protocol import ForkFromFailureBody, WorkflowFilters, WorkflowRecord
 from conductor_lite.store.records import ApplicationRecord
 
 logger = logging.getLogger(__name__)
@@ -198,6 +200,7 @@ class RunningJob:
         async with aclosing(pages):
             async for page in pages:
                 self._go_on()
+                require_fit(page, wanted)
                 fresh.update((item.workflow_id, None) for item in page if item.workflow_id not in seen)
                 self._say(found=len(seen) + len(fresh))
                 if len(seen) + len(fresh) >= MAX_WORKFLOWS:
@@ -334,6 +337,21 @@ class RunningJob:
         if changed != self.job:
             self.job = changed
             self._changed()
+
+
+def require_fit(records: Sequence[WorkflowRecord], filters: WorkflowFilters) -> None:
+    """Make sure that executors know the filters, before anything is changed that nobody meant.
+
+    Raises:
+        InvalidError: a workflow was listed that the filters do not match.
+    """
+    for record in records:
+        unmet = unmet_filter(record, filters)
+        if unmet is not None:
+            raise InvalidError(
+                f"The application's SDK seems not to know the filter {unmet!r}: it lists workflows that do "
+                "not match. They are left alone; narrow by something else, or select workflows by hand."
+            )
 
 
 def _cut(ids: Sequence[str], size: int) -> list[list[str]]:

@@ -187,6 +187,26 @@ def test_what_is_wrong_with_a_filter_is_said_and_the_form_keeps_it(on_table: Run
     on_table(body)
 
 
+def test_a_filter_that_the_sdk_does_not_know_is_named(on_table: Run) -> None:
+    async def body(table: Table) -> None:
+        table.shelf.add("a", schedule_name="nightly")
+        table.shelf.add("b", status="PENDING")
+
+        async def knows_no_schedules(request: ListWorkflows) -> ListWorkflowsReply:
+            return ListWorkflowsReply(workflows=list(table.shelf.workflows.values()))
+
+        table.executor.on(ListWorkflows, knows_no_schedules)
+        html = await table.see("schedule=nightly")
+        assert "seems not to know the filter <strong>Schedule</strong>" in html
+        question = await table.client.get(
+            "/apps/shop/bulk/delete?schedule=nightly", headers={"Accept": "text/html"}
+        )
+        assert question.status_code == 422
+        assert "They are left alone" in question.text
+
+    on_table(body)
+
+
 def test_columns_without_anything_in_them_are_left_out(on_table: Run) -> None:
     async def body(table: Table) -> None:
         table.shelf.add("a", application_version=None)

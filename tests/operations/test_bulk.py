@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from support.executor import ScriptedExecutor
 from support.served import APPLICATION, LOCAL, Run, Served
@@ -360,6 +361,25 @@ def test_only_what_an_action_changes_is_hit(
 ) -> None:
     found = narrowed(action, WorkflowFilters(status=asked), chosen=chosen)
     assert (None if found is None else found.status) == left
+
+
+def test_an_sdk_that_passes_over_a_filter_is_given_nothing_to_do(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        shelf, executor = await with_shelf(scene)
+        shelf.fill(3, status="PENDING", authenticated_user="ada")
+        shelf.fill(3, prefix="other", status="PENDING")
+
+        async def knows_no_users(request: ListWorkflows) -> Any:
+            body = msgspec.structs.replace(request.body, authenticated_user=None)
+            return await shelf._list(ListWorkflows(body=body))
+
+        executor.on(ListWorkflows, knows_no_users)
+        job = await finished(scene, await start(scene, "cancel", filters(authenticated_user=["ada"])))
+        assert (job.state, job.done) == ("failed", 0)
+        assert "'authenticated_user'" in job.problem
+        assert shelf.statuses() == {"PENDING": 6}
+
+    run(body)
 
 
 def test_resume_is_asked_of_the_executors(run: Run) -> None:
