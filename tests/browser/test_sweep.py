@@ -37,6 +37,10 @@ PAGES = {
     "workflows": f"{APP}/workflows",
     "workflows-filtered": f"{APP}/workflows?status=ERROR",
     "workflows-tree": f"{APP}/workflows?tree=1",
+    "workflows-known": f"{APP}/known",
+    "workflows-question": f"{APP}/bulk/delete",
+    "workflow-import": f"{APP}/import",
+    "jobs": f"{APP}/jobs",
     "workflow": f"{APP}/workflows/order-1",
     "workflow-hostile": HOSTILE_WORKFLOW,
     "workflow-enormous": f"{APP}/workflows/enormous-1",
@@ -59,7 +63,7 @@ PAGES = {
     "not-found": "/nothing-here",
 }
 #: Questions need not be asked without an executor, and payloads are with it alone.
-_OF_EXECUTORS = ("/backfill", "/fork", "?of=input")
+_OF_EXECUTORS = ("/backfill", "/bulk/delete", "/fork", "?of=input")
 OF_THE_APPLICATION = [
     name for name, path in PAGES.items() if path.startswith(APP) and not path.endswith(_OF_EXECUTORS)
 ]
