@@ -21,6 +21,7 @@ from conductor_lite.console.snippets import server_url, snippets
 from conductor_lite.console.urls import app_url
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.audit import AuditEntry
+from conductor_lite.operations.executors import VersionView
 from conductor_lite.operations.metrics import Chart
 from conductor_lite.operations.overview import Attention
 from conductor_lite.operations.topics import application_topic
@@ -140,23 +141,8 @@ class OverviewPage:
         overview = await operations.overviews.application(actor, request.path_params["name"])
         record = overview.application.record
         chosen = time_range(request, self._site.now(), record.created_at)
-        sort = request.query_params.get("sort", SORTS[0])
-        measures = None
-        if METRIC_READ in actor.permissions:
-            chart = await operations.metrics.series(
-                actor,
-                record.name,
-                families=_FAMILIES,
-                start=chosen.start,
-                end=chosen.end,
-                resolution_secs=resolution_secs(chosen.start, chosen.end),
-            )
-            measures = measures_of(chart, chosen.end, sort if sort in SORTS else SORTS[0])
-        counts: dict[str, int] = {}
-        for version in overview.versions:
-            for status in ("healthy", "unresponsive", "disconnected", "dead"):
-                counts[status] = counts.get(status, 0) + getattr(version, status)
-        counts["healthy"] = counts.get("healthy", 0) - counts.get("unresponsive", 0)
+        wished = request.query_params.get("sort", "")
+        sort = wished if wished in SORTS else SORTS[0]
         mark = f"({len(overview.attention)}) " if overview.attention else ""
         return Page(
             template="overview.html",
@@ -172,18 +158,42 @@ class OverviewPage:
                 attention=overview.attention,
                 start=chosen.start,
                 end=chosen.end,
-                measures=measures,
-                executors=counts,
+                measures=await self._measures(actor, record.name, chosen, sort),
+                executors=_by_status(overview.versions),
                 recoveries=tuple(recovery(entry) for entry in overview.recoveries),
             ),
             extras={
                 "frame": frame(overview.application, actor, "overview"),
                 **range_extras(request, chosen, "sort"),
-                "sort": sort if sort in SORTS else SORTS[0],
+                "sort": sort,
                 "server_url": server_url(request),
                 "snippets": snippets(server_url(request), record.name),
             },
         )
+
+    async def _measures(self, actor: Actor, name: str, chosen: TimeRange, sort: str) -> Measures | None:
+        if METRIC_READ not in actor.permissions:
+            return None
+        chart = await self._site.operations.metrics.series(
+            actor,
+            name,
+            families=_FAMILIES,
+            start=chosen.start,
+            end=chosen.end,
+            resolution_secs=resolution_secs(chosen.start, chosen.end),
+        )
+        return measures_of(chart, chosen.end, sort)
+
+
+def _by_status(versions: Sequence[VersionView]) -> dict[str, int]:
+    """Executors by the status that is shown of them."""
+    unresponsive = sum(version.unresponsive for version in versions)
+    return {
+        "healthy": sum(version.healthy for version in versions) - unresponsive,
+        "unresponsive": unresponsive,
+        "disconnected": sum(version.disconnected for version in versions),
+        "dead": sum(version.dead for version in versions),
+    }
 
 
 def range_extras(request: Request, chosen: TimeRange, *kept: str) -> dict[str, object]:

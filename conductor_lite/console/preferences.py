@@ -152,8 +152,14 @@ def _between(query: QueryParams, now: datetime) -> TimeRange:
     return TimeRange(name="", start=start, end=end)
 
 
-def moment(text: str, field: str, zone: tzinfo = UTC) -> datetime | None:
+def moment(text: str, field: str, zone: tzinfo = UTC, within: str = "query") -> datetime | None:
     """A time from a form or an address; None when there is none. Without an offset it is one in the zone.
+
+    Args:
+        text: as it was given.
+        field: what it is called.
+        zone: what it is meant in.
+        within: what the field is part of, for the error: ``query`` or ``body``.
 
     Raises:
         InvalidError: it is no time.
@@ -166,23 +172,10 @@ def moment(text: str, field: str, zone: tzinfo = UTC) -> datetime | None:
     except (ValueError, OverflowError):
         raise InvalidError(
             f"{text[:80]!r} is no time; write one such as 2026-11-25T03:00Z.",
-            (FieldError(location=f"query.{field}", message="expected a time in ISO 8601"),),
+            (FieldError(location=f"{within}.{field}", message="expected a time in ISO 8601"),),
         ) from None
 
 
 def local_moment(text: str, zone: tzinfo, field: str) -> datetime | None:
-    """A time as a form's ``datetime-local`` field has it, in the reader's zone; None when it is empty.
-
-    Raises:
-        InvalidError: it is no time.
-    """
-    if not text:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-        return (parsed.replace(tzinfo=zone) if parsed.tzinfo is None else parsed).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidError(
-            f"{text[:80]!r} is no time.",
-            (FieldError(location=f"body.{field}", message="expected a date and a time"),),
-        ) from None
+    """A time as a form's ``datetime-local`` field has it, in the reader's zone; see ``moment``."""
+    return moment(text, field, zone, "body")

@@ -63,6 +63,7 @@ async def answer_aggregates(request: GetWorkflowAggregates) -> GetWorkflowAggreg
     found = [
         group(12, OLD, status="ENQUEUED", queue_name="mail", **name),
         group(4, NOW, status="PENDING", queue_name="mail", **name),
+        *([group(1, NOW, status="ENQUEUED", queue_name="mail", name="other")] if name else []),
         group(1, NOW, status="DELAYED", queue_name=HOSTILE, **name),
         group(9, NOW, status="PENDING", queue_name=None, **name),
     ]
@@ -107,9 +108,8 @@ def words_of(page: str) -> str:
 def test_queues_are_told_with_their_limits_and_what_is_in_them(run: Run) -> None:
     async def body(scene: Served) -> None:
         await scripted(scene)
-        await on_record(
-            scene, ("workflow_enqueued", "send", "mail", 30.0), ("workflow_dequeued", "a", "gone", 8.0)
-        )
+        left, unqueued = ("workflow_dequeued", "a", "gone", 8.0), ("workflow_dequeued", "odd", "", 1.0)
+        await on_record(scene, ("workflow_enqueued", "send", "mail", 30.0), left, unqueued)
         async with browser(scene) as client:
             page = (await client.get("/apps/shop/queues?range=1h")).text
             words = words_of(page)
@@ -139,7 +139,7 @@ def test_a_queue_has_a_page_whatever_its_name(run: Run) -> None:
         async with browser(scene) as client:
             page = (await client.get("/apps/shop/queues/mail?range=1h")).text
             words = words_of(page)
-            assert "send 12 2 h ago 4 0" in words
+            assert "All 13 2 h ago 4 0 send 12 2 h ago 4 0 other 1 just now 0 0" in words
             assert "At most 20 workflows are started within 10 s." in words
             assert "each of 1 healthy executor" in words
             assert (
@@ -189,6 +189,8 @@ def test_what_is_on_record_stays_readable_while_nobody_is_there(run: Run) -> Non
         async with browser(scene) as client:
             queues = await client.get("/apps/shop/queues?range=1h")
             assert "What is shown besides is from the record." in words_of(queues.text)
+            # That it is not registered nobody can say either.
+            assert "not registered" not in queues.text
             assert (await client.get("/apps/shop/queues/mail")).status_code == 200
             # Nobody can say that there is none.
             assert (await client.get("/apps/shop/queues/unheard-of")).status_code == 200
