@@ -149,6 +149,9 @@ def test_what_no_longer_makes_sense_is_not_done(tmp_path: Path) -> None:
 def test_resume_takes_a_queue(tmp_path: Path) -> None:
     async def body(scene: Scene) -> None:
         prepare(scene)
+        # Resuming is for executors of the latest version, which here is the one that runs.
+        latest = ApplicationVersionRecord(version_name="1", version_timestamp_epoch_ms=1)
+        scene.shop.executor.answers(ListApplicationVersions, ListApplicationVersionsReply(versions=[latest]))
         scene.shop.holds(workflow(status="CANCELLED"))
         html = await scene.reader.page(f"{PAGE}/resume")
         assert '<option value="parcels">' in html
