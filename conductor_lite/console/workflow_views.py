@@ -4,8 +4,9 @@ from conductor_lite.console.workflow_graph import GRAPH
 from conductor_lite.console.workflow_messages import EVENTS, NOTIFICATIONS, STREAMS
 from conductor_lite.console.workflow_subject import WorkflowView
 from conductor_lite.console.workflow_summary import SUMMARY
+from conductor_lite.console.workflow_timeline import TIMELINE
 
-VIEWS: tuple[WorkflowView, ...] = (SUMMARY, GRAPH, EVENTS, NOTIFICATIONS, STREAMS)
+VIEWS: tuple[WorkflowView, ...] = (SUMMARY, TIMELINE, GRAPH, EVENTS, NOTIFICATIONS, STREAMS)
 
 
 def view_named(key: str) -> WorkflowView:
