@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import promql_parser
 import pytest
+import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 from support.api import Api
@@ -349,6 +351,26 @@ def test_the_dashboard_and_the_alert_rules_ask_only_for_what_is_served() -> None
     # Nothing that is served is left off the dashboard.
     assert {PREFIX + family.name for family in PUBLISHED} <= in_dashboard
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+def test_every_query_is_understood_by_prometheus_own_grammar() -> None:
+    dashboard = json.loads((DOCS / "grafana-dashboard.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    # What Grafana puts in before it asks.
+    queries = [
+        query.replace("$__rate_interval", "5m").replace("$application", "shop|bank") for query in queries
+    ]
+    groups = yaml.safe_load((DOCS / "prometheus-alerts.yml").read_text())["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert rules
+    assert queries
+    for query in [*queries, *(rule["expr"] for rule in rules)]:
+        promql_parser.parse(query)
+    for rule in rules:
+        assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
+        promql_parser.parse_duration(rule.get("for", "1s"))
+    with pytest.raises(ValueError, match="parenthesis"):
+        promql_parser.parse("sum(rate(x[5m])")
 
 
 def test_the_docs_name_every_published_family_with_its_labels() -> None:

@@ -23,6 +23,7 @@ ADDED_OPERATIONS = {
     "getAutoscaleVersion",
     "getDesiredExecutors",
     "getMetricSeries",
+    "getSnapshotStatus",
     "listAlerts",
     "listNotificationTargets",
     "listPolicies",
@@ -31,6 +32,7 @@ ADDED_OPERATIONS = {
     "previewRetention",
     "recoverUnknownExecutor",
     "renameToken",
+    "requestFullPass",
     "restartWorkflow",
     "rewindWorkflow",
     "runRetention",
@@ -58,6 +60,7 @@ ADDED_SCHEMAS = {
     "RetentionRun",
     "RewindWorkflowInputBody",
     "UnknownExecutor",
+    "SnapshotStatus",
 }
 
 #: Published as for those only who log in; here they are of use to everyone.

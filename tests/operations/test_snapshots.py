@@ -135,6 +135,29 @@ def test_a_key_for_another_application_finds_neither(run: Run) -> None:
     run(_away(body))
 
 
+def test_the_state_of_snapshots_and_a_full_pass_are_had_over_http(run: Run) -> None:
+    path = f"/v2/orgs/local/apps/{APPLICATION}/snapshots"
+
+    async def body(scene: Served, history: History) -> None:
+        before = (await scene.http("GET", path)).json()
+        assert before.pop("syncedAt").endswith("Z")
+        assert before == {
+            "workflowCount": 1_100,
+            "fullPassAt": None,
+            "fullPassPending": False,
+            "error": None,
+        }
+        assert (await scene.http("POST", f"{path}/full-pass")).status_code == 204
+        assert (await scene.http("GET", path)).json()["fullPassPending"]
+        key = await scene.key("application.read")
+        refused = await scene.http("POST", f"{path}/full-pass", headers={"Authorization": f"Bearer {key}"})
+        assert refused.status_code == 403
+        await scene.application_id("another")
+        assert (await scene.http("GET", path.replace(APPLICATION, "another"))).status_code == 404
+
+    run(_away(body))
+
+
 def test_a_pass_through_everything_is_asked_for_and_audited(run: Run) -> None:
     async def body(scene: Served, history: History) -> None:
         snapshots = scene.conductor.operations.snapshots

@@ -78,6 +78,7 @@ from conductor_lite.client.calls.retention import (
     preview_retention,
     run_retention,
 )
+from conductor_lite.client.calls.snapshots import get_snapshot_status, request_full_pass
 from conductor_lite.client.calls.workflow_actions import (
     bulk_cancel_workflows,
     bulk_delete_workflows,
@@ -137,6 +138,7 @@ __all__ = [
     "get_org",
     "get_queue",
     "get_schedule",
+    "get_snapshot_status",
     "get_step_aggregates",
     "get_workflow",
     "get_workflow_aggregates",
@@ -175,6 +177,7 @@ __all__ = [
     "remove_member",
     "rename_token",
     "request_domain_claim",
+    "request_full_pass",
     "restart_workflow",
     "resume_schedule",
     "resume_workflow",
