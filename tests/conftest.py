@@ -6,14 +6,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.fresh_database import copying
 from support.served import Run, Served, served
 from support.tools import required_tools
 
 from conductor_lite.config import Settings
+from conductor_lite.store import revisions
 
 
 def pytest_configure(config: pytest.Config) -> None:
     required_tools()
+    if config.pluginmanager.hasplugin("xdist"):
+        from support import side_by_side
+
+        config.pluginmanager.register(side_by_side)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the database is kept that fresh ones are copied from."""
+    return tmp_path_factory.mktemp("template") / "conductor.db"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_databases_are_copies(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, migrated_template: Path
+) -> None:
+    """Most of what a small test takes would be migrations; those of the store run them themselves."""
+    if "store" not in request.path.parent.name:
+        monkeypatch.setattr(revisions, "migrate", copying(migrated_template, revisions.migrate))
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = [sys.executable, ROOT / "scripts" / "bench.py"]
 

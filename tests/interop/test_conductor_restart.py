@@ -11,6 +11,8 @@ from support.ports import accepts_connections
 from support.scene import CHAOS_VARIABLE, Scene
 from support.wait import wait_until, wait_until_async
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_applications_return_to_a_conductor_that_was_away_and_nothing_is_recovered(
