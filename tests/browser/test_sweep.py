@@ -62,10 +62,10 @@ PAGES = {
     "autoscaling": f"{APP}/autoscaling",
     "not-found": "/nothing-here",
 }
-#: Questions need not be asked without an executor, and payloads are with it alone.
-_OF_EXECUTORS = ("/backfill", "/bulk/delete", "/fork", "?of=input")
+#: Questions have no tabs above them, and payloads are with an executor alone.
+_OTHERWISE = re.compile(r"/backfill$|/bulk/|/fork$|[?]of=|/alerts/")
 OF_THE_APPLICATION = [
-    name for name, path in PAGES.items() if path.startswith(APP) and not path.endswith(_OF_EXECUTORS)
+    name for name, path in PAGES.items() if path.startswith(APP) and not _OTHERWISE.search(path)
 ]
 
 #: Sums up what moves by itself while a page loads and goes live.
