@@ -141,7 +141,9 @@ class Readings:
         )
         counts: dict[str | None, int] = {}
         for workflow in reply.workflows:
-            if _fits(workflow, body):
+            # Where several applications share a database, each is judged by its own work.
+            is_ours = workflow.application_name in (None, self._application.name)
+            if is_ours and _fits(workflow, body):
                 counts[workflow.queue_name] = counts.get(workflow.queue_name, 0) + 1
         return counts
 

@@ -90,6 +90,15 @@ class Snapshots:
         self._turns: dict[str, _Turn] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What those should know who look at this policy's health."""
+        failing = sum(turn.sync.progress.error is not None for turn in self._turns.values())
+        held_up = sum(turn.setbacks > 0 for turn in self._turns.values()) - failing
+        notes = [f"{failing} application(s) could not be listed: their pages say why"] if failing else []
+        slow = [f"{held_up} application(s) answer slowly: asked less often"] if held_up > 0 else []
+        return tuple(notes + slow)
+
     async def round(self) -> None:
         """Give a turn to everyone who is due; clear away what is too old, and what deleted ones left.
 

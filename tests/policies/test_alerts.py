@@ -104,8 +104,10 @@ def watch(run: Run) -> Callable[..., Any]:
     return watch
 
 
-async def executor_with(scene: Served, waiting: dict[str, int], *, old_sdk: bool = False) -> ScriptedExecutor:
-    """One whose queues hold what ``waiting`` says at the time."""
+async def executor_with(
+    scene: Served, waiting: dict[str, int], *, old_sdk: bool = False, owner: str | None = None
+) -> ScriptedExecutor:
+    """One whose queues hold what ``waiting`` says at the time, all of one owner where there are several."""
     executor = ScriptedExecutor("asked", "1", scene.workload)
 
     async def aggregates(request: GetWorkflowAggregates) -> Reply:
@@ -121,7 +123,12 @@ async def executor_with(scene: Served, waiting: dict[str, int], *, old_sdk: bool
     async def listing(request: ListWorkflows) -> Reply:
         return ListWorkflowsReply(
             workflows=[
-                WorkflowRecord(workflow_id=f"{queue}-{number}", status="ENQUEUED", queue_name=queue)
+                WorkflowRecord(
+                    workflow_id=f"{queue}-{number}",
+                    status="ENQUEUED",
+                    queue_name=queue,
+                    application_name=owner,
+                )
                 for queue, count in waiting.items()
                 for number in range(count)
             ]
@@ -158,6 +165,22 @@ def test_rule_fires_once_per_interval_while_it_holds_and_says_when_it_is_over(
         await alerts.deliver()
         assert told(asked) == ["SlowQueue", "SlowQueue", "SlowQueueResolved"]
         assert [item.alert.resolved_at is not None for item in await alerts.history()] == [True, True]
+
+    watch(body)
+
+
+@pytest.mark.parametrize(("owner", "fires"), [(None, True), (APPLICATION, True), ("bank", False)])
+def test_of_a_shared_database_each_application_is_judged_by_its_own_work(
+    watch: Callable[..., Any], owner: str | None, fires: bool
+) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        asked = await executor_with(scene, {"mail": 3}, old_sdk=True, owner=owner)
+        await alerts.rule(**SLOW_QUEUE)
+        await alerts.judge()
+        assert bool(await alerts.history()) == fires
+        # One that can count is told whose work to count.
+        counting = [item for item in asked.requests if isinstance(item, GetWorkflowAggregates)]
+        assert {tuple(item.body.application_name or ()) for item in counting} == {(APPLICATION,)}
 
     watch(body)
 
