@@ -15,9 +15,11 @@ from benchmark import measures, servers
 from benchmark.control import BenchmarkError
 from benchmark.limits import raise_open_files
 from benchmark.measures import DEFAULT, QUICK, Size
+from benchmark.pages import pages_ms
 from benchmark.report import Row, as_json, as_table
 from benchmark.searching import search_secs
 
+_PAGE_MS = 30.0
 _MEMORY_RATIO, _ROUND_TRIP_RATIO, _SEARCH_RATIO, _RECOVERY_MS, _START_SECS = 1.6, 0.5, 1.25, 200.0, 1.0
 
 
@@ -72,6 +74,7 @@ def measure(size: Size, details: dict[str, Any]) -> list[Row]:
         *_recovery(size, details),
         *_lags(size),
         *_search(size),
+        *_pages(size, details),
     ]
 
 
@@ -182,6 +185,24 @@ def _search(size: Size) -> list[Row]:
             bare=bare,
             aim_ratio=_SEARCH_RATIO,
         )
+    ]
+
+
+def _pages(size: Size, details: dict[str, Any]) -> list[Row]:
+    _say("the console's pages")
+    with measures.scratch() as folder:
+        details["pages_ms"] = found = pages_ms(folder, size.page_rounds)
+    return [
+        Row(
+            name=f"page_{name}{suffix}",
+            title=f"Page: {name.replace('_', ' ')}, p95{words}",
+            unit="ms",
+            ours=page[f"ours{suffix}"]["p95"],
+            bare=page[f"bare{suffix}"]["p95"],
+            aim=_PAGE_MS,
+        )
+        for name, page in found.items()
+        for suffix, words in (("", " beyond its executor"), ("_cpu", " of processor time"))
     ]
 
 

@@ -15,7 +15,7 @@ import uvicorn
 import uvloop
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -90,6 +90,10 @@ async def _health(_: Request) -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
+async def _page(request: Request) -> Response:
+    return Response(bytes(request.path_params["size"]), media_type="text/html")
+
+
 class _Server(uvicorn.Server):
     """uvicorn, which says where it listens."""
 
@@ -102,7 +106,11 @@ class _Server(uvicorn.Server):
 async def _main(timeout_secs: float) -> None:
     bare = BareServer(timeout_secs)
     app = Starlette(
-        routes=[WebSocketRoute("/websocket/{app}/{key:path}", bare.serve), Route("/healthz", _health)]
+        routes=[
+            WebSocketRoute("/websocket/{app}/{key:path}", bare.serve),
+            Route("/healthz", _health),
+            Route("/page/{size:int}", _page),
+        ]
     )
     config = uvicorn.Config(
         app,

@@ -36,3 +36,19 @@ def memory_bytes(pid: int) -> int:
         return int(found.stdout) * 1024
     line = next(line for line in rollup.splitlines() if line.startswith("Pss:"))
     return int(line.split()[1]) * 1024
+
+
+def processor_ms(pid: int) -> float:
+    """Milliseconds of processor time that a process has used, all its threads together."""
+    try:
+        found = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    except OSError:
+        # A thread has ended in between.
+        return processor_ms(pid)
+    if found:
+        return sum(int(line.split()[0]) for line in found) / 1e6
+    told = subprocess.run(["ps", "-o", "time=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    secs = 0.0
+    for part in told.stdout.strip().replace("-", ":").split(":"):
+        secs = secs * 60 + float(part)
+    return secs * 1_000

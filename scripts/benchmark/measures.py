@@ -40,6 +40,8 @@ class Size:
     searched_workflows: int
     #: Repetitions of what varies.
     rounds: int
+    #: How often each page of the console is looked at.
+    page_rounds: int
 
 
 DEFAULT = Size(
@@ -52,6 +54,7 @@ DEFAULT = Size(
     workflows=5_000,
     searched_workflows=10_000,
     rounds=3,
+    page_rounds=40,
 )
 QUICK = Size(
     idle_executors=(50, 100),
@@ -63,6 +66,7 @@ QUICK = Size(
     workflows=200,
     searched_workflows=1_000,
     rounds=1,
+    page_rounds=2,
 )
 
 

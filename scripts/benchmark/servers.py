@@ -92,6 +92,13 @@ def executors(folder: Path) -> Iterator[Child]:
         yield child
 
 
+def register(server: Server, name: str, **settings: object) -> None:
+    """Register one more application, or change the settings of one that is there."""
+    _call(server.url, "PUT", f"/v2/orgs/local/apps/{name}", {})
+    if settings:
+        _call(server.url, "PATCH", f"/v2/orgs/local/apps/{name}", settings)
+
+
 def healthy_executors(server: Server) -> int:
     """How many executors conductor-lite shows as healthy."""
     rows = _call(server.url, "GET", f"/v2/orgs/local/apps/{APPLICATION}/executors")
