@@ -1,4 +1,4 @@
-"""How long the console's pages take the server, beyond the answers of their executor: by clock and by processor."""
+"""How long the console's pages take the server beyond their executor's answers, by clock and by processor."""
 
 import http.client
 import statistics
@@ -55,8 +55,8 @@ def pages_ms(folder: Path, rounds: int) -> dict[str, dict[str, Any]]:
     """Milliseconds of each page by its name.
 
     Returns:
-        Percentiles for ``ours``, for ``bare`` (a route that answers with as many bytes), and for the processor
-        time of both (``ours_cpu``, ``bare_cpu``), and how many ``bytes`` came. What the executor took is
+        Percentiles for ``ours``, for ``bare`` (a route that answers with as many bytes), and for
+        the processor time of both (``ours_cpu``, ``bare_cpu``), and how many ``bytes`` came. What the executor took is
         taken off.
 
     Raises:
