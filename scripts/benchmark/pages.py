@@ -55,9 +55,8 @@ def pages_ms(folder: Path, rounds: int) -> dict[str, dict[str, Any]]:
     """Milliseconds of each page by its name.
 
     Returns:
-        Percentiles for ``ours``, for ``bare`` (a route that answers with as many bytes), and for
-        the processor time of both (``ours_cpu``, ``bare_cpu``), and how many ``bytes`` came. What the executor took is
-        taken off.
+        Percentiles for ``ours``, less what the executor took; for ``bare``, a route that answers with as many
+        bytes; and for the processor time of both, ``ours_cpu`` and ``bare_cpu``. And the ``bytes``.
 
     Raises:
         BenchmarkError: a page was not as it should be.
