@@ -32,6 +32,9 @@ logger = logging.getLogger("conductor_lite.policies")
 AT_ONCE = 4
 #: Longest wait after failures or slow answers, in intervals.
 MAX_BACKOFF = 16
+#: Seconds to the next turn of an application whose turn was over before everything new was known. It has
+#: rested for half of that turn.
+CATCH_UP_SECS = 2.0
 #: Turns are this much earlier or later than their interval, so that applications spread by themselves.
 JITTER = 0.1
 #: Seconds between two passes through everything that nobody asked for.
@@ -40,8 +43,9 @@ PASS_INTERVAL_SECS = 600.0
 PASS_PAGES = 2
 #: Seconds between two looks at what is too old or too much.
 PRUNE_INTERVAL_SECS = 60.0
-#: Batches removed in one round: others want to write as well.
-PRUNE_BATCHES = 50
+#: Batches removed in one round: others want to write as well. What is left goes in the next one, so that more
+#: can go than a busy application makes.
+PRUNE_BATCHES = 100
 
 
 class _Turn:
@@ -51,11 +55,15 @@ class _Turn:
         self.sync = sync
         self.due_at = due_at
         self.prune_at = due_at
+        # Whether there was more to remove than in one round.
+        self.pruning = False
         self.pass_at = due_at + PASS_INTERVAL_SECS
         # Whether a pass through everything is under way.
         self.passing = sync.progress.pass_from is not None or sync.progress.pass_asked_for
         # Turns in a row that failed or took long.
         self.setbacks = 0
+        # Whether the last turn was over before everything new was known.
+        self.behind = False
 
 
 class Snapshots:
@@ -121,7 +129,10 @@ class Snapshots:
         now = self._clock.monotonic()
         if turn is not None and now >= turn.prune_at:
             turn.prune_at = now + PRUNE_INTERVAL_SECS
-            await self._prune(application, turn.sync)
+            await self._limit(application, turn.sync)
+            turn.pruning = True
+        if turn is not None and turn.pruning:
+            turn.pruning = not await self._prune(application, turn.sync)
         if not application.snapshots_enabled or not self._fleet.is_present(application.id):
             return
         if turn is None:
@@ -134,11 +145,14 @@ class Snapshots:
             return
         async with self._slots:
             await self._take_turn(application, turn)
-        turn.due_at = self._clock.monotonic() + self._wait_secs(application, turn.setbacks)
+        wait_secs = CATCH_UP_SECS if turn.behind else self._wait_secs(application, turn.setbacks)
+        turn.due_at = self._clock.monotonic() + wait_secs
 
     async def _take_turn(self, application: ApplicationRecord, turn: _Turn) -> None:
         try:
+            turn.behind = False
             caught_up = await self.sync(application, turn.sync)
+            turn.behind = caught_up is False
             turn.setbacks = turn.setbacks + 1 if caught_up is None else 0
             await turn.sync.complain(None)
         except (NoHealthyExecutorError, NotFoundError):
@@ -195,17 +209,21 @@ class Snapshots:
                 turn.passing = False
                 turn.pass_at = self._clock.monotonic() + PASS_INTERVAL_SECS
 
-    async def _prune(self, application: ApplicationRecord, sync: Sync) -> None:
-        number = sync.number
-        floor = await self._store.oldest_kept(number, application.snapshot_keep_rows)
+    async def _limit(self, application: ApplicationRecord, sync: Sync) -> None:
+        """Find out from when on there is room for everything."""
+        floor = await self._store.oldest_kept(sync.number, application.snapshot_keep_rows)
         if floor is not None:
             await sync.limit(floor)
+
+    async def _prune(self, application: ApplicationRecord, sync: Sync) -> bool:
+        """Remove what is too old or too much; returns whether nothing of it is left."""
         for _ in range(PRUNE_BATCHES):
             removed = await self._store.prune(
-                number, finished_before=self._keep_from(application), floor=sync.progress.floor
+                sync.number, finished_before=self._keep_from(application), floor=sync.progress.floor
             )
             if removed < BATCH_SIZE:
-                return
+                return True
+        return False
 
     async def _clear(self, number: int) -> None:
         for _ in range(PRUNE_BATCHES):

@@ -31,7 +31,7 @@ from conductor_lite.store.snapshot_schema import (
 )
 
 #: Rows written or removed in one transaction: it shall never keep another writer waiting for long.
-BATCH_SIZE = 100
+BATCH_SIZE = 50
 #: Ids looked up in one statement.
 LOOKUP_SIZE = 1_000
 

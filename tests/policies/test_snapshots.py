@@ -451,9 +451,33 @@ def test_old_and_too_many_are_pruned_and_do_not_come_back(play: Play) -> None:
         await stage.full_pass()
         assert len(await stage.known()) == 40
         await stage.settings(snapshot_keep_rows=10)
+        await stage.policy._limit(stage.application, stage.sync)
         await stage.policy._prune(stage.application, stage.sync)
         await stage.turn()
         assert sorted(await stage.known()) == [f"w{number:03}" for number in range(90, 100)]
+
+    play(body)
+
+
+def test_more_than_goes_in_one_round_goes_in_the_next_ones(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(stage: Stage) -> None:
+        monkeypatch.setattr(snapshots, "PRUNE_BATCHES", 2)
+        for number in range(snapshots.BATCH_SIZE * 7):
+            stage.history.add(f"w{number:04}", T0 + number)
+        await stage.policy.round()
+        stage.clock.pass_by(17)
+        await stage.policy.round()
+        assert len(await stage.known()) == snapshots.BATCH_SIZE * 7
+        await stage.settings(snapshot_keep_rows=snapshots.BATCH_SIZE, snapshot_interval_secs=3_600)
+        counts = []
+        stage.clock.pass_by(60)
+        for _ in range(5):
+            await stage.policy.round()
+            counts.append(len(await stage.known()) // snapshots.BATCH_SIZE)
+            stage.clock.pass_by(1)
+        assert counts == [5, 3, 1, 1, 1]
 
     play(body)
 
@@ -503,6 +527,36 @@ def test_a_slow_application_is_asked_less(play: Play, monkeypatch: pytest.Monkey
         assert max(turns) <= 3
         assert sum(1 for count in turns if count) < 12
         assert stage.policy.notes == ("1 application(s) answer slowly: asked less often",)
+
+    play(body)
+
+
+def test_whoever_is_behind_gets_the_next_turn_soon(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(stage: Stage) -> None:
+        monkeypatch.setattr(snapshot_asking, "MAX_REST_SECS", 0.0)
+        monkeypatch.setattr(snapshot_asking, "PAGE_SIZE", 20)
+        listing = stage.history.list
+
+        def at_leisure(filters: Any) -> Any:
+            stage.clock.pass_by(snapshot_asking.SLOW_SECS)
+            return listing(filters)
+
+        monkeypatch.setattr(stage.history, "list", at_leisure)
+        for number in range(300):
+            stage.history.add(f"w{number:03}", T0 + number)
+        await stage.policy.round()
+        stage.clock.pass_by(17)
+        known, asked = [], []
+        for _ in range(12):
+            await stage.policy.round()
+            known.append(len(await stage.known()))
+            asked.append(stage.executor.count(ListWorkflows))
+            stage.clock.pass_by(2)
+        # A turn ends after ten seconds, that is after five answers.
+        assert known[0] < known[1] < known[2] <= 300
+        assert known[-1] == 300
+        # Once all is known, the next look is not due for a while.
+        assert asked[-1] == asked[-2] == asked[-3]
 
     play(body)
 
