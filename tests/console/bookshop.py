@@ -3,7 +3,9 @@
 import asyncio
 import random
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from conductor_lite.operations import sharing
 from conductor_lite.policies.snapshot_sync import Sync
 from conductor_lite.policies.snapshots import Snapshots
 from conductor_lite.protocol import (
+    GetStepAggregates,
+    GetStepAggregatesReply,
     GetWorkflow,
     GetWorkflowEvents,
     GetWorkflowEventsReply,
@@ -34,6 +38,7 @@ from conductor_lite.protocol import (
     ListWorkflows,
     ListWorkflowsReply,
     Reply,
+    StepAggregateRecord,
     StepRecord,
     WorkflowRecord,
 )
@@ -81,6 +86,7 @@ class Bookshop:
         on(GetWorkflow, self._get)
         on(ListSteps, self._steps)
         on(ListWorkflows, self._list)
+        on(GetStepAggregates, self._step_aggregates)
         self.executor.answers(GetWorkflowEvents, GetWorkflowEventsReply(events=[]))
         self.executor.answers(GetWorkflowNotifications, GetWorkflowNotificationsReply(notifications=[]))
         self.executor.answers(GetWorkflowStreams, GetWorkflowStreamsReply(streams=[]))
@@ -111,6 +117,32 @@ class Bookshop:
             and _matches(body.workflow_ids, record.workflow_id)
         ]
         return ListWorkflowsReply(workflows=found[body.offset or 0 :][: body.limit])
+
+    async def _step_aggregates(self, request: GetStepAggregates) -> Reply:
+        body = request.body
+        after, before = (
+            datetime.fromisoformat(text).timestamp() * 1_000
+            for text in (
+                body.completed_after or "1970-01-01T00:00Z",
+                body.completed_before or "9000-01-01T00:00Z",
+            )
+        )
+        counted = Counter(
+            (item.function_name, "SUCCESS" if item.error is None else "ERROR", item.completed_at_epoch_ms)
+            for id_, steps in self.steps.items()
+            if id_.startswith(tuple(body.workflow_id_prefix or ("",)))
+            for item in steps
+            if item.completed_at_epoch_ms is not None and after <= item.completed_at_epoch_ms <= before
+        )
+        groups: Counter[tuple[tuple[str, str], ...]] = Counter()
+        for (name, status, completed), number in counted.items():
+            if not body.status or status in body.status:
+                group = {"function_name": name, "status": status}
+                if body.time_bucket_size_ms:
+                    group["time_bucket"] = str(completed - completed % body.time_bucket_size_ms)
+                groups[tuple(group.items())] += number
+        rows = [StepAggregateRecord(group=dict(group), count=number) for group, number in groups.items()]
+        return GetStepAggregatesReply(aggregates=rows)
 
 
 def _loaded(record: WorkflowRecord, load_input: bool, load_output: bool) -> WorkflowRecord:
