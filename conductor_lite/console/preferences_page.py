@@ -1,5 +1,6 @@
 """The page of the reader's preferences: the time zone that exact times are told in."""
 
+import functools
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -53,12 +54,18 @@ def _page(prefers: Preferences, back: str, zone_name: str | None = None, problem
         path="/preferences",
         data=prefers,
         extras={
-            "zones": sorted(available_timezones()),
+            "zones": _zones(),
             "zone_name": prefers.zone_name if zone_name is None else zone_name,
             "back": back,
             "problem": problem,
         },
     )
+
+
+@functools.cache
+def _zones() -> list[str]:
+    """All names of time zones; they are read from hundreds of files."""
+    return sorted(available_timezones())
 
 
 def _own_path(url: str) -> str:

@@ -1,5 +1,6 @@
 """From a page's data to a response: a whole HTML page, its live part alone, or JSON."""
 
+import asyncio
 import functools
 import gzip
 import hashlib
@@ -88,6 +89,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     #: Where browsers are sent on to instead; programs get the data all the same.
     moved_to: str = ""
+    #: Whether it may show so much that the event loop must not wait for it.
+    is_large: bool = False
     #: Keys that do something on this page, for the sheet of shortcuts.
     shortcuts: tuple[Shortcut, ...] = ()
 
@@ -105,7 +108,17 @@ class Renderer:
         self._guard = guard
         self._now = now
         self._environment = _environment()
+        # Templates that were used before.
+        self._compiled: set[str] = set()
         self._environment.globals["dev"] = dev
+
+    async def answer(self, request: Request, page: Page, actor: Actor | None) -> Response:
+        """The same as ``respond``; what takes long to write is written in a thread."""
+        # Templates are compiled at their first use.
+        if page.is_large or page.template not in self._compiled:
+            self._compiled.add(page.template)
+            return await asyncio.to_thread(self.respond, request, page, actor)
+        return self.respond(request, page, actor)
 
     def respond(self, request: Request, page: Page, actor: Actor | None) -> Response:
         """Answer with the page in the form that the client asked for."""

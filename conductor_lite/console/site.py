@@ -119,7 +119,7 @@ class Site:
                 page = await self._seen(view, request, actor)
             except ConductorError as error:
                 return self.refusal(request, actor, error)
-            return self._renderer.respond(request, page, actor)
+            return await self._renderer.answer(request, page, actor)
 
         self._views[endpoint] = view
         return endpoint

@@ -1,5 +1,6 @@
 """One payload of a workflow on a page of its own, and as a file: found through operations, never kept."""
 
+import asyncio
 import functools
 from collections.abc import Sequence
 from typing import TypeVar
@@ -62,11 +63,13 @@ class PayloadPage:
         text = await self._text(actor, name, id_, address)
         language = await language_of(self._site.operations, actor, name, None)
         raw = request.query_params.get("as") == "raw" or len(text) > TREE_CHARS
-        payload = large_tree("" if raw else text, language)
+        # A long one takes tens of milliseconds.
+        payload = await asyncio.to_thread(large_tree, "" if raw else text, language)
         found = sample(address, text, most=_most_chars(address, payload, raw=raw), preview=RAW_CHARS)
         title = title_of(address)
         return Page(
             template="workflow_payload.html",
+            is_large=True,
             title=f"{title} · {id_[:60]}",
             section="home",
             styles=("workflow.css",),

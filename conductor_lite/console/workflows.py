@@ -89,6 +89,7 @@ class WorkflowsPage:
         path = app_url(name, "workflows")
         return Page(
             template="workflows.html",
+            is_large=True,
             title=f"Workflows · {name}",
             section="home",
             path=path,
