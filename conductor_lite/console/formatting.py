@@ -63,7 +63,16 @@ def milliseconds(value_ms: float) -> str:
 
 def exact(moment: datetime, zone: tzinfo = UTC) -> str:
     """The moment itself in a zone, for hovering over a relative time."""
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return in_zone(moment, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """The same moment in a zone; in UTC where the zone's calendar does not reach it."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        # The first and last hours of the calendar, as executors may tell them.
+        return moment.astimezone(UTC)
 
 
 def iso(moment: datetime) -> str:

@@ -18,6 +18,8 @@ RANGE_COOKIE = "conductor_range"
 #: Query parameter of the pages that show a stretch of time.
 RANGE_FIELD = "range"
 _YEAR_SECS = 365 * 86_400
+#: Where the calendar begins.
+_FIRST = datetime.min.replace(tzinfo=UTC)
 
 #: Stretches of time that end now, by their name in addresses: length in seconds, and what people call them.
 RANGES: dict[str, tuple[int, str]] = {
@@ -146,7 +148,7 @@ def _between(query: QueryParams, now: datetime) -> TimeRange:
     zone = zone_of(query.get("zone", "")) or UTC
     end = moment(query.get("end", ""), "end", zone) or now
     usual = timedelta(seconds=RANGES[DEFAULT_RANGE][0])
-    start = moment(query.get("start", ""), "start", zone) or end - usual
+    start = moment(query.get("start", ""), "start", zone) or max(end, _FIRST + usual) - usual
     if end <= start:
         raise InvalidError("The end of the time range is not after its start.")
     return TimeRange(name="", start=start, end=end)

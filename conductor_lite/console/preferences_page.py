@@ -56,7 +56,7 @@ def _page(prefers: Preferences, back: str, zone_name: str | None = None, problem
         extras={
             "zones": _zones(),
             "zone_name": prefers.zone_name if zone_name is None else zone_name,
-            "back": back,
+            "back": _own_path(back),
             "problem": problem,
         },
     )
@@ -70,6 +70,10 @@ def _zones() -> list[str]:
 
 def _own_path(url: str) -> str:
     """An address on this server; anything else means home."""
-    parts = urlsplit(url)
-    is_own = not parts.scheme and not parts.netloc and parts.path.startswith("/") and "\\" not in url
-    return url if is_own else "/"
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "/"
+    # Browsers take two slashes at the beginning, and more, for another server's name.
+    is_own = not parts.scheme and not parts.netloc and url.startswith("/") and not url.startswith("//")
+    return url if is_own and "\\" not in url else "/"

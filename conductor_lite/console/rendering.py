@@ -197,13 +197,13 @@ def _exact(context: Context, moment: datetime) -> str:
 @pass_context
 def _clock(context: Context, moment: datetime) -> str:
     """The day and minute in the reader's zone, where the zone itself is told elsewhere."""
-    return moment.astimezone(context["prefers"].zone).strftime("%Y-%m-%d %H:%M")
+    return formatting.in_zone(moment, context["prefers"].zone).strftime("%Y-%m-%d %H:%M")
 
 
 @pass_context
 def _typed(context: Context, moment: datetime) -> str:
     """As a ``datetime-local`` field has it, in the reader's zone."""
-    return moment.astimezone(context["prefers"].zone).strftime("%Y-%m-%dT%H:%M")
+    return formatting.in_zone(moment, context["prefers"].zone).strftime("%Y-%m-%dT%H:%M")
 
 
 def _measure(value: float | None, unit: str) -> str:

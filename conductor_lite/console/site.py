@@ -61,7 +61,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 def _place(url: str) -> tuple[str, str]:
     """What tells pages apart: the path, and the id where that stands in the query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
     return parts.path, dict(parse_qsl(parts.query)).get("id", "") if parts.path.endswith("/~") else ""
 
 
@@ -134,7 +137,10 @@ class Site:
         Raises:
             NotFoundError: no page is at that address.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            raise NotFoundError("There is no page at this address.") from None
         scope = {
             **request.scope,
             "method": "GET",

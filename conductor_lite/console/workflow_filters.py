@@ -99,6 +99,8 @@ MAX_LENGTH = 1_000
 _STATUS = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 #: SDKs cut a time off at the millisecond, and a float may lie a hair below the one that is meant.
 _HALF_MS = timedelta(microseconds=500)
+#: The last millisecond that a calendar has; executors may tell of later ones.
+_LAST_MS = 253_402_300_799_999
 
 
 class WorkflowQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,9 +311,12 @@ class _Reading:
 
     def _flag(self, name: str, text: str) -> None:
         self.given.append((name, text))
-        if text not in ("yes", "no"):
+        if name == "queued" and text != "yes":
+            # Executors cannot look for those on no queue, and nothing else is to be acted on instead.
+            self._refuse(name, "expected yes, or nothing")
+        elif text not in ("yes", "no"):
             self._refuse(name, "expected yes or no")
-        elif (name, text) != ("queued", "no"):
+        else:
             self.filters[FLAGS[name]] = text == "yes"
 
     def _attributes(self, values: list[str]) -> None:
@@ -332,7 +337,7 @@ def _attribute_value(text: str) -> object:
     """Numbers, true, false and null are that; text may stand in quotes, and must where it looks so."""
     try:
         value: object = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return text
     return value if value is None or isinstance(value, str | bool | int | float) else text
 
@@ -364,7 +369,8 @@ def up_to(filters: WorkflowFilters, created_epoch_ms: int) -> WorkflowFilters:
 
 def moment_text(epoch_ms: int) -> str:
     """A time for a filter, by which a workflow created in that very millisecond is still found."""
-    return (datetime.fromtimestamp(epoch_ms // 1_000, UTC) + _within(epoch_ms % 1_000)).isoformat()
+    known = min(max(epoch_ms, 0), _LAST_MS)
+    return (datetime.fromtimestamp(known // 1_000, UTC) + _within(known % 1_000)).isoformat()
 
 
 def _within(ms: int) -> timedelta:

@@ -32,6 +32,7 @@ from conductor_lite.console.executors import ExecutorsPage
 from conductor_lite.console.home import HomePage
 from conductor_lite.console.keys import KeysPage
 from conductor_lite.console.overview import OverviewPage
+from conductor_lite.console.preferences_page import PreferencesPage
 from conductor_lite.console.site import Site
 
 PATHS = (
@@ -74,7 +75,15 @@ def connect() -> Iterator[Connect]:
                 Settings(**settings),
                 lambda: NOW,
             )
-            pages = (HomePage, OverviewPage, ExecutorsPage, AppSettingsPage, KeysPage, AuditPage)
+            pages = (
+                HomePage,
+                OverviewPage,
+                ExecutorsPage,
+                AppSettingsPage,
+                KeysPage,
+                AuditPage,
+                PreferencesPage,
+            )
             app = Starlette(routes=[route for page in pages for route in page(site).routes()])
             url = stack.enter_context(serving(app))
             return stack.enter_context(httpx.Client(base_url=url, follow_redirects=True))
@@ -476,6 +485,18 @@ def test_what_one_may_not_do_is_absent(connect: Connect, operations: PicturedOpe
 def test_unreadable_forms_are_refused_politely(client: httpx.Client, body: bytes, content_type: str) -> None:
     answer = client.post("/apps", content=body, headers={"Content-Type": content_type})
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    "back", ["///evil.example", "//evil.example", "/\\evil.example", "http://[::1", "javascript:alert(1)"]
+)
+def test_the_way_back_leads_nowhere_else(client: httpx.Client, back: str) -> None:
+    page = client.get("/preferences", params={"back": back}).text
+    assert html.unescape(re.findall(r'name="back" value="([^"]*)"', page)[0]) == "/"
+    assert "javascript:" not in page
+    fields = {"csrf_token": token_of(page), "zone": "UTC", "back": back}
+    answer = client.post("/preferences", data=fields, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])

@@ -36,6 +36,18 @@ def test_what_is_no_zone_counts_as_none(name: str) -> None:
     assert preferences(request(cookies=f"conductor_zone={name}")).zone is UTC
 
 
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
+def test_the_ends_of_the_calendar_are_told_in_every_zone(moment: datetime, zone: str) -> None:
+    found = preferences(request(cookies=f"conductor_zone={zone}")).zone
+    assert exact(moment.replace(tzinfo=UTC), found).endswith(("UTC", "LMT", "+14", "PST"))
+
+
+def test_a_range_that_ends_where_the_calendar_begins_is_refused() -> None:
+    with pytest.raises(InvalidError):
+        time_range(request("end=0001-01-01T00:00Z"), NOW)
+
+
 def test_a_zone_is_remembered_and_forgotten() -> None:
     response = Response()
     remember_zone(response, "America/New_York")

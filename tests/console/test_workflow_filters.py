@@ -56,7 +56,6 @@ def asked(query: str) -> dict[str, object]:
             "has_parent=no&was_forked=yes&queued=yes",
             {"has_parent": False, "was_forked_from": True, "queues_only": True},
         ),
-        ("queued=no", {}),
         (
             'attr=country=DE&attr=tier=2&attr=vip=true&attr=code="2"&attr=formula=a=b',
             {"attributes": {"country": "DE", "tier": 2, "vip": True, "code": "2", "formula": "a=b"}},
@@ -126,6 +125,18 @@ def test_the_remembered_range_holds_for_a_bare_address_only() -> None:
     assert parse("queue=q", usual_range="1h").range_name == "all"
     bare = parse("", usual_range="1h").cleared("/w")
     assert parse(bare.partition("?")[2], usual_range="1h").range_name == "all"
+
+
+def test_what_executors_cannot_look_for_is_refused_rather_than_left_out() -> None:
+    # Whoever then acts on all that match would hit those on queues too.
+    assert [error.location for error in parse("queued=no").errors] == ["query.queued"]
+
+
+def test_attributes_and_times_beyond_all_measure_are_read_all_the_same() -> None:
+    deep = "[" * 990
+    assert parse(f"attr=a={deep}").filters.attributes == {"a": deep}
+    assert moment_text(10**30).startswith("9999-12-31T23:59:59")
+    assert moment_text(-5).startswith("1970-01-01T00:00:00")
 
 
 @pytest.mark.parametrize("epoch_ms", [1_790_000_000_123, 2_190_462_045_773, 2_150_353_577_417, 999])
