@@ -133,6 +133,7 @@
       this.frame = $(".timeline-frame", stage);
       this.ticks = $(".timeline-ticks", stage);
       this.since = $(".timeline-since", stage);
+      this.sum = $(".timeline-sum", stage);
       this.scroll = $(".timeline-scroll", stage);
       this.overlay = $(".timeline-overlay", stage);
       this.rows = $(".timeline-rows", stage);
@@ -252,6 +253,20 @@
       this.tick();
     }
 
+    // Another stretch was chosen: where none of the rows in view has anything in it, others come into view.
+    choose(from, to) {
+      this.show(from, to);
+      if (!this.window) return;
+      const [begin, end] = this.window;
+      const lies = (at) => this.endOf(at) >= begin && this.spans.begin[at] <= end;
+      const first = Math.floor(this.scroll.scrollTop / this.rowPx);
+      const inView = this.shown.slice(first, first + Math.ceil(this.scroll.clientHeight / this.rowPx));
+      // A workflow around everything is no reason to stay.
+      if (inView.some((at) => lies(at) && !this.spans.foldable(at))) return;
+      const row = this.shown.findIndex((at) => lies(at) && !this.spans.foldable(at));
+      if (row >= 0) this.scroll.scrollTop = Math.max(0, row - 2) * this.rowPx;
+    }
+
     zoom(factor, at = null) {
       const [from, to] = this.range;
       const middle = at ?? (from + to) / 2;
@@ -291,6 +306,7 @@
       this.drawAxis(from, to, scale);
       this.drawRows();
       this.drawFrame();
+      this.sum.textContent = `${this.spans.count.toLocaleString("en")} ${this.spans.count === 1 ? "span" : "spans"} in ${took(this.total)}`;
     }
 
     drawAxis(from, to, scale) {
@@ -298,7 +314,8 @@
       const marks = [];
       const lines = [];
       for (let at = Math.ceil(from / step) * step; at <= to; at += step) {
-        marks.push([this.toPx(at), offset(at, step)]);
+        const text = offset(at, step);
+        if (this.toPx(at) + text.length * 6.4 + 8 < this.width) marks.push([this.toPx(at), text]);
         lines.push([this.toPx(at), "timeline-line"]);
       }
       if (this.spans.live) lines.push([this.toPx(this.now), "timeline-line now"]);
@@ -373,12 +390,14 @@
       const thick = clamp(room / spans.count, 1, 5);
       for (const status of STATUSES) {
         pen.fillStyle = getComputedStyle($(`[data-mark="${status}"] svg`, this.stage)).color;
-        pen.globalAlpha = status === "succeeded" ? 0.55 : 1;
+        const isCalm = status === "succeeded";
+        pen.globalAlpha = isCalm ? 0.55 : 1;
         for (let at = 0; at < spans.count; at += 1) {
           if (spans.statusOf(at) !== status) continue;
           const x = PAD_PX + spans.begin[at] * scale;
-          const long = Math.max((this.endOf(at) - spans.begin[at]) * scale, status === "succeeded" ? 1 : 2);
-          pen.fillRect(x, 4 + (room * at) / spans.count, long, thick);
+          const long = Math.max((this.endOf(at) - spans.begin[at]) * scale, isCalm ? 1 : 3);
+          // Among thousands, what is of interest is still to be seen.
+          pen.fillRect(x, 4 + (room * at) / spans.count, long, isCalm ? thick : Math.max(thick, 3));
         }
       }
       this.drawFrame();
@@ -918,12 +937,12 @@
         const reach = 7 * perPx;
         if (Math.abs(begun - from) < reach) return { drag: (by) => timeline.show(Math.min(from + by * perPx, to - 1), to) };
         if (Math.abs(begun - to) < reach) return { drag: (by) => timeline.show(from, Math.max(to + by * perPx, from + 1)) };
-        if (begun > from && begun < to) return { drag: (by) => { timeline.pan(from + by * perPx - timeline.range[0]); } };
+        if (begun > from && begun < to) return { drag: (by) => timeline.choose(from + by * perPx, to + by * perPx) };
       }
       return {
-        drag: (_, { clientX }) => timeline.show(...[begun, at(clientX)].sort((one, other) => one - other)),
+        drag: (_, { clientX }) => timeline.choose(...[begun, at(clientX)].sort((one, other) => one - other)),
         end: (_, moved) => {
-          if (!moved && timeline.window) timeline.show(begun - (to - from) / 2, begun + (to - from) / 2);
+          if (!moved && timeline.window) timeline.choose(begun - (to - from) / 2, begun + (to - from) / 2);
         },
       };
     }
@@ -945,7 +964,7 @@
         },
         end: (ended, moved) => {
           choice.remove();
-          if (moved) timeline.show(...ends(ended).map(timeline.toMs));
+          if (moved) timeline.choose(...ends(ended).map(timeline.toMs));
         },
       };
     }

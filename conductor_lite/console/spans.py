@@ -49,6 +49,7 @@ _WAITS = frozenset(
 #: Each of these takes two numbers: its own, and the next one for its timeout, which is recorded as a sleep.
 _WITH_TIMEOUT = frozenset({"DBOS.recv", "DBOS.getEvent"})
 
+_SECOND_MS = 1_000
 _DAY_MS = 86_400_000
 #: Smaller numbers are seconds: as milliseconds they would lie before 1973.
 _LEAST_MS = 100_000_000_000
@@ -250,11 +251,20 @@ def _sleep(
             until_epoch_ms=wake if over is None else None,
             note="waits for a message or an event" if over is None else "waited for a message or an event",
         )
-    if over is not None and over < wake:
+    if over is not None and over < wake and not _may_be_after(workflow, wake, now_epoch_ms):
         return msgspec.structs.replace(facts, status=status, end_epoch_ms=over)
     if wake > now_epoch_ms:
         return msgspec.structs.replace(facts, status="waiting", end_epoch_ms=None, until_epoch_ms=wake)
     return msgspec.structs.replace(facts, end_epoch_ms=max(wake, facts.start_epoch_ms or 0))
+
+
+def _may_be_after(workflow: WorkflowRecord, epoch_ms: int, now_epoch_ms: int) -> bool:
+    """Whether a workflow may have ended after this time although its end on record is before it.
+
+    On SQLite the times of workflows are whole seconds, those of steps are not.
+    """
+    end = ended_at(workflow, None, now_epoch_ms)
+    return end is not None and end % _SECOND_MS == 0 and epoch_ms < end + _SECOND_MS
 
 
 def _limits_a_wait(step: StepRecord, before: StepRecord | None, wake_epoch_ms: int) -> bool:

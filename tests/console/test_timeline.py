@@ -204,6 +204,14 @@ def test_sleep_ends_with_its_workflow() -> None:
     assert _told(timeline.spans)[1] == (1, "DBOS.sleep", "sleep", "cancelled", 100, 300)
 
 
+def test_sleep_is_not_cut_short_by_an_end_in_whole_seconds() -> None:
+    # As SQLite has it: the workflow ended at some time in that second.
+    workflow = _workflow(status="SUCCESS", completed_at_epoch_ms=T0 + 2_000)
+    timeline = _build(workflow, _step(1, "DBOS.sleep", 2_100, 2_150, output=str(T0 + 2_150)))
+    assert _told(timeline.spans)[1] == (1, "DBOS.sleep", "sleep", "succeeded", 2_100, 2_150)
+    assert timeline.spans[0].end_epoch_ms == T0 + 2_150
+
+
 def test_timeout_of_a_wait_is_no_sleep() -> None:
     timeline = _build(
         _workflow(),
