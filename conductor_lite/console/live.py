@@ -83,13 +83,13 @@ class EventStreams:
         if self._closing.is_set() or self.open >= MAX_STREAMS:
             reason = "The server is stopping.\n" if self._closing.is_set() else "Too many pages are open.\n"
             return PlainTextResponse(reason, 503, {"Retry-After": "30"})
-        return _EventStream(self, _fingerprint(request, actor, url), target, actor, page)
+        return _EventStream(self, _fingerprint(request, actor, url), target, page)
 
-    def join(self, key: tuple[object, ...], request: Request, actor: Actor, page: Page) -> "PageWatch":
+    def join(self, key: tuple[object, ...], request: Request, page: Page) -> "PageWatch":
         """Begin to watch a page, or watch it along with others; ``leave`` ends it."""
         watch = self._watches.get(key)
         if watch is None:
-            watch = self._watches[key] = PageWatch(self._site, request, actor, page)
+            watch = self._watches[key] = PageWatch(self._site, request, page)
         watch.readers += 1
         return watch
 
@@ -131,15 +131,13 @@ class PageWatch:
 
     Args:
         site: has the operations that announce changes, and the page itself.
-        request: as if the page were asked for.
-        actor: on whose behalf.
+        request: as if the page were asked for, with whoever asks.
         page: as it is now.
     """
 
-    def __init__(self, site: Site, request: Request, actor: Actor, page: Page) -> None:
+    def __init__(self, site: Site, request: Request, page: Page) -> None:
         self._site = site
         self._request = request
-        self._actor = actor
         self._page = page
         # Streams that follow it.
         self.readers = 0
@@ -187,7 +185,8 @@ class PageWatch:
 
     async def _look(self) -> bytes:
         try:
-            page = await self._site.look(self._request, self._actor)
+            # Asked anew each time: a key may have been revoked, and then no executor is asked on its behalf.
+            page = await self._site.look(self._request, await self._site.actor(self._request))
         except ConductorError as error:
             # That nobody answers any more is something new as well.
             return str(error).encode()
@@ -219,14 +218,12 @@ class _EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(
-        self, streams: EventStreams, key: tuple[object, ...], request: Request, actor: Actor, page: Page
-    ) -> None:
+    def __init__(self, streams: EventStreams, key: tuple[object, ...], request: Request, page: Page) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._streams = streams
         self._key = key
-        self._of = (request, actor, page)
+        self._of = (request, page)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.open += 1

@@ -20,7 +20,7 @@ from conductor_lite.console.live import EventStreams
 from conductor_lite.console.overview import OverviewPage
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
-from conductor_lite.errors import NoHealthyExecutorError
+from conductor_lite.errors import NoHealthyExecutorError, UnauthenticatedError
 from conductor_lite.fleet.changes import Changes
 
 DEADLINE_SECS = 5
@@ -89,7 +89,8 @@ class Case:
         operations.changes = cast(Any, self.changes)
         self.closing = asyncio.Event()
         self.counter = Counter()
-        site = Site(cast(Any, operations), cast(Any, LocalAuthenticator()), Settings())
+        self.authenticator = LocalAuthenticator()
+        site = Site(cast(Any, operations), cast(Any, self.authenticator), Settings())
         pages = [*HomePage(site).routes(), *OverviewPage(site).routes()]
         site.knows([*pages, Route("/counter", site.shows(self.counter.show))])
         self.streams = EventStreams(site, self.closing)
@@ -171,6 +172,28 @@ def test_what_no_topic_tells_is_found_by_looking() -> None:
         assert "change" not in reader.text
         case.counter.number = 1
         await reader.saw("event: change")
+        reader.gone.set()
+        await reader.ended()
+
+    run(body)
+
+
+def test_nobody_looks_on_behalf_of_who_is_no_longer_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def body(case: Case) -> None:
+        reader = case.reader("/counter")
+        await reader.saw("event: ready")
+        asked = 0
+
+        async def refuse(*_: object) -> Actor:
+            nonlocal asked
+            asked += 1
+            raise UnauthenticatedError("The API key was revoked.")
+
+        monkeypatch.setattr(case.authenticator, "actor", refuse)
+        await reader.saw("event: change")
+        looks, before = case.counter.looks, asked
+        await wait_until_async(lambda: asked > before + 3, DEADLINE_SECS, "some looks")
+        assert case.counter.looks == looks
         reader.gone.set()
         await reader.ended()
 
