@@ -1,7 +1,9 @@
 """A page left open all night: it neither grows, nor asks while nobody looks, and it outlives the server."""
 
 import re
+import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +40,11 @@ window.refreshOften = async (times) => {
   }
 };
 """
+#: Seconds that a page may take: its own deadline, and what a busy machine adds.
+PATIENCE_SECS = 13.0
+APP = f"/apps/{APPLICATION}"
+ASKING = (APP, f"{APP}/workflows", f"{APP}/workflows/order-1", f"{APP}/queues", f"{APP}/schedules")
+NOT_ASKING = ("/", "/keys", "/audit", "/settings")
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -118,3 +125,30 @@ def test_a_page_goes_on_when_its_server_has_been_started_again(tmp_path: Path, o
             expect(page.get_by_role("row", name=re.compile("afterwards"))).to_contain_text("Available")
         assert page.evaluate("window.sameDocument")
         page.close()
+
+
+def test_pages_of_an_application_that_stands_still_answer_and_hold_up_no_others(showcase: Showcase) -> None:
+    def look(path: str) -> tuple[httpx.Response, float]:
+        answer = httpx.get(
+            showcase.url + path, headers={"Accept": "text/html"}, trust_env=False, timeout=PATIENCE_SECS
+        )
+        return answer, answer.elapsed.total_seconds()
+
+    with ThreadPoolExecutor(len(ASKING)) as threads:
+        showcase.app.send_signal(signal.SIGSTOP)
+        try:
+            slow = [threads.submit(look, path) for path in ASKING]
+            others = [look(path) for path in NOT_ASKING]
+            assert not all(future.done() for future in slow), "nothing was asked of the application"
+            found = [future.result() for future in slow]
+        finally:
+            showcase.app.send_signal(signal.SIGCONT)
+    assert [answer.status_code for answer, _ in others] == [200] * len(NOT_ASKING)
+    assert max(secs for _, secs in others) < PATIENCE_SECS / 3
+    for path, (answer, _) in zip(ASKING, found, strict=True):
+        # What is on record already is shown, the rest explained.
+        assert answer.status_code in (200, 503), path
+        assert "<h1" in answer.text, path
+    assert re.search(r'role="alert">No executor .*answered within', found[1][0].text)
+    wait_until(lambda: "HEALTHY" in showcase.conductor.statuses(APPLICATION).values(), 30, "it to be back")
+    assert look(f"{APP}/queues")[1] < PATIENCE_SECS / 3
