@@ -26,6 +26,8 @@ LETTER_WIDTH = 7.4
 LINE_HEIGHT = 16
 #: Between a node's edge and its text.
 PADDING = 10
+#: For the mark of the status, right of the text; it stands half in the padding.
+MARK_WIDTH = 10
 _MARGIN = 16
 _INSET = 12
 _GAP_STEPS = 14
@@ -130,7 +132,7 @@ def _columns(boxes: Sequence[Box]) -> dict[int, tuple[int, int]]:
     columns: dict[int, tuple[int, int]] = {}
     x = _MARGIN
     for level in sorted(letters):
-        width = 2 * (_INSET + PADDING) + int(letters[level] * LETTER_WIDTH) + 1
+        width = 2 * (_INSET + PADDING) + MARK_WIDTH + int(letters[level] * LETTER_WIDTH) + 1
         columns[level] = (x, width)
         x += width + _GAP_COLUMNS
     return columns
@@ -190,7 +192,7 @@ def _box_node(box: Box, node_id: str, x: int, y: int, width: int) -> GraphNode:
         y=y,
         width=width,
         height=_box_height(box),
-        lines=tuple(_fit(text, width - 2 * PADDING) for text in texts),
+        lines=tuple(_fit(text, width - 2 * PADDING - MARK_WIDTH) for text in texts),
         text_x=x + PADDING,
         text_y=y + PADDING + _BASELINE,
         title=box.label,
@@ -215,7 +217,7 @@ def _item_nodes(box: Box, outer: GraphNode) -> list[GraphNode]:
             y=outer.y + offset,
             width=width,
             height=_item_height(item),
-            lines=tuple(_fit(text, width - 2 * PADDING) for text in texts),
+            lines=tuple(_fit(text, width - 2 * PADDING - MARK_WIDTH) for text in texts),
             text_x=outer.x + _INSET + PADDING,
             text_y=outer.y + offset + PADDING // 2 + _BASELINE,
             title=item.label,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conductor_lite.console.graph import Graph, GraphNode, build
-from conductor_lite.console.graph_layout import LINE_HEIGHT, PADDING, text_width
+from conductor_lite.console.graph_layout import LINE_HEIGHT, MARK_WIDTH, PADDING, text_width
 from conductor_lite.console.graph_outline import FAN_OUT, MAX_ITEMS, MAX_NODES
 from conductor_lite.console.timeline import Branch
 from conductor_lite.protocol import StepRecord, WorkflowRecord
@@ -94,7 +94,7 @@ def _assert_sound(graph: Graph) -> None:
         assert node.y < node.text_y - 12
         assert node.text_y + (len(node.lines) - 1) * LINE_HEIGHT + 4 < node.y + node.height
         for line in node.lines:
-            assert text_width(line) <= node.width - 2 * PADDING
+            assert text_width(line) <= node.width - 2 * PADDING - MARK_WIDTH
     for group in siblings.values():
         assert not [pair for pair in combinations(group, 2) if _overlap(*pair)]
     for edge in graph.edges:
