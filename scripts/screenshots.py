@@ -1,4 +1,4 @@
-"""Takes the pictures of the console that the documents show: runs the demo for some minutes, kills one process, and looks.
+"""Takes the documents' pictures of the console: runs the demo for some minutes, kills one process, and looks.
 
 Nothing in them is made up: what they show, the demo did. Run by scripts/screenshots [NAME...]; needs Debian's
 chromium. Writes docs/images/, each page light and dark.
@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from _png import small
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from conductor_lite.api.schemas.alerting import CreateAlertInputBody
 from conductor_lite.api.schemas.applications import PatchAppInputBody
@@ -31,12 +33,13 @@ from conductor_lite.client import Client, calls
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 QUIET = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-SCHEMES = ("light", "dark")
+Scheme: TypeAlias = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 DEADLINE_SECS = 90
 #: Whole minutes on record before charts are worth a look, and seconds that may pass until they are there.
 HISTORY_MINUTES, HISTORY_SECS = 4, 480
 #: Pixels.
-WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 1280, 480, 960
+WIDTH, LEAST_HEIGHT, MOST_HEIGHT = 1280, 400, 720
 SHOP = "demo-shop"
 APP = f"/apps/{SHOP}"
 
@@ -64,11 +67,11 @@ MISSED = (
 )
 #: When it was declared dead and its work recovered.
 RECOVERED = (
-    Picture("overview", f"{APP}?range=15m", "Recent recoveries", height=1500),
-    Picture("workflows", f"{APP}/workflows", "fulfil_order"),
+    Picture("overview", f"{APP}?range=15m", "Recent recoveries", height=1240),
+    Picture("workflows", f"{APP}/workflows", "fulfil_order", height=600),
     Picture("workflows-narrow", f"{APP}/workflows?tree=1", "fulfil_order", width=390, height=844),
     Picture("workflow", f"{APP}/workflows/{{done}}", "fulfil_order"),
-    Picture("workflow-failed", f"{APP}/workflows/{{failed}}", "CardDeclinedError"),
+    Picture("workflow-failed", f"{APP}/workflows/{{failed}}", "Card of"),
     Picture("timeline", f"{APP}/workflows/{{done}}?view=timeline", "deliver_parcel"),
     Picture("graph", f"{APP}/workflows/{{done}}?view=graph", "deliver_parcel"),
     Picture("events", f"{APP}/workflows/{{done}}?view=events", "status"),
@@ -77,30 +80,29 @@ RECOVERED = (
     Picture(
         "dialog",
         f"{APP}/workflows?status=ERROR",
-        "Fork",
+        "fulfil_order",
         clicks=("main details.menu > summary", "main a[href*='/bulk/fork-from-failure']"),
-        height=720,
     ),
     Picture("queues", f"{APP}/queues?range=15m", "packing"),
     Picture("queue", f"{APP}/queues/packing?range=15m", "In and out"),
     Picture("schedules", f"{APP}/schedules", "stock-taking"),
     Picture("schedule", f"{APP}/schedules/stock-taking", "take_stock"),
     Picture("versions", f"{APP}/versions", "latest"),
-    Picture("alerts", f"{APP}/alerts", "Executors are lost"),
+    Picture("alerts", f"{APP}/alerts", "were lost"),
     Picture("retention", f"{APP}/retention", "Retention"),
     Picture("autoscaling", f"{APP}/autoscaling?range=15m", "Policy"),
     Picture("app-settings", f"{APP}/settings", "Settings"),
-    Picture("search", "/search?q={prefix}", "fulfil_order"),
+    Picture("search", "/search?q={prefix}", "fulfil_order", height=600),
     Picture("keys", "/keys", "API keys"),
     Picture("users", "/users", "Users"),
-    Picture("audit", "/audit", "Audit log"),
+    Picture("audit", "/audit", "Audit log", height=600),
     Picture("settings", "/settings", "Settings"),
 )
 PICTURES = MISSED + RECOVERED
 
 
 def main(names: Sequence[str]) -> None:
-    """Take the pictures of those names, or all and remove those that are none of ours; each light and dark."""
+    """Take the pictures of those names; or all, and remove those that are none of ours."""
     if unknown := set(names) - {picture.name for picture in PICTURES}:
         raise SystemExit(f"There are no such pictures: {', '.join(sorted(unknown))}.")
     IMAGES.mkdir(parents=True, exist_ok=True)
@@ -187,8 +189,8 @@ def _take_all(browser: Browser, url: str, pictures: Sequence[Picture]) -> None:
             _take(browser, url, picture, scheme)
 
 
-def _take(browser: Browser, url: str, picture: Picture, scheme: str) -> None:
-    size = {"width": picture.width, "height": picture.height if picture.clicks else LEAST_HEIGHT}
+def _take(browser: Browser, url: str, picture: Picture, scheme: Scheme) -> None:
+    size = ViewportSize(width=picture.width, height=picture.height if picture.clicks else LEAST_HEIGHT)
     page = browser.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
     page.set_default_timeout(15_000)
     page.goto(url + picture.path)
@@ -201,9 +203,9 @@ def _take(browser: Browser, url: str, picture: Picture, scheme: str) -> None:
     else:
         # A page with little on it needs no picture that is mostly empty.
         tall = page.evaluate("document.documentElement.scrollHeight")
-        page.set_viewport_size({**size, "height": min(tall, picture.height)})
+        page.set_viewport_size(ViewportSize(width=picture.width, height=min(tall, picture.height)))
     target = IMAGES / f"{picture.name}-{scheme}.png"
-    page.screenshot(path=target)
+    target.write_bytes(small(page.screenshot()))
     page.close()
     print(target)
 
