@@ -11,21 +11,21 @@ from starlette.routing import BaseRoute, Route
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.config import Settings
-from conductor_lite.console.alert_rules import AlertRulesPage
-from conductor_lite.console.alert_targets import AlertTargetsPage
-from conductor_lite.console.alerts import AlertsPage
+from conductor_lite.console.alerts.page import AlertsPage
+from conductor_lite.console.alerts.rules import AlertRulesPage
+from conductor_lite.console.alerts.targets import AlertTargetsPage
 from conductor_lite.console.app_settings import AppSettingsPage
 from conductor_lite.console.assets import static_routes
 from conductor_lite.console.audit import AuditPage
 from conductor_lite.console.autoscaling import AutoscalingPage
-from conductor_lite.console.bulk import BulkPage
+from conductor_lite.console.bulk.page import BulkPage
 from conductor_lite.console.executors import ExecutorsPage
 from conductor_lite.console.home import HomePage
 from conductor_lite.console.keys import KeysPage
 from conductor_lite.console.live import EventStreams
 from conductor_lite.console.overview import OverviewPage
 from conductor_lite.console.preferences_page import PreferencesPage
-from conductor_lite.console.queues import QueuesPage
+from conductor_lite.console.queues.page import QueuesPage
 from conductor_lite.console.retention import RetentionPage
 from conductor_lite.console.schedules import SchedulesPage
 from conductor_lite.console.search import SearchPage
@@ -33,13 +33,13 @@ from conductor_lite.console.server_settings import SettingsPage
 from conductor_lite.console.site import Problem, Site
 from conductor_lite.console.users import UsersPage
 from conductor_lite.console.versions import VersionsPage
-from conductor_lite.console.workflow import WorkflowPage
-from conductor_lite.console.workflow_actions import WorkflowActionsPage
-from conductor_lite.console.workflow_files import WorkflowFilesPage
-from conductor_lite.console.workflow_import import WorkflowImportPage
-from conductor_lite.console.workflow_known import WorkflowKnownPage
-from conductor_lite.console.workflow_payloads import PayloadPage
-from conductor_lite.console.workflows import WorkflowsPage
+from conductor_lite.console.workflow.actions import WorkflowActionsPage
+from conductor_lite.console.workflow.page import WorkflowPage
+from conductor_lite.console.workflow.payloads import PayloadPage
+from conductor_lite.console.workflows.files import WorkflowFilesPage
+from conductor_lite.console.workflows.importing import WorkflowImportPage
+from conductor_lite.console.workflows.known import WorkflowKnownPage
+from conductor_lite.console.workflows.page import WorkflowsPage
 from conductor_lite.errors import ConductorError
 from conductor_lite.operations import Operations
 

@@ -12,8 +12,8 @@ from support.inbox import PASSWORD, TOKEN, inbox
 from support.served import APPLICATION, LOCAL, Run, Served
 from support.wait import wait_until_async
 
-from conductor_lite.console.alert_kinds import KINDS, in_words
-from conductor_lite.console.alert_targets import EXAMPLES
+from conductor_lite.console.alerts.kinds import KINDS, in_words
+from conductor_lite.console.alerts.targets import EXAMPLES
 from conductor_lite.notify import Notifier
 from conductor_lite.operations.alerting_rules import (
     AlertingRuleRecord,

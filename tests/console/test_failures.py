@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conductor_lite.console.failures import Failure, Frame, read_failure
+from conductor_lite.console.payloads.failures import Failure, Frame, read_failure
 
 JAVA = """java.lang.IllegalStateException: out of stock
 \tat shop.App$Impl.charge(App.java:12)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conductor_lite.console.graph import Graph, GraphNode, build
-from conductor_lite.console.graph_layout import LINE_HEIGHT, MARK_WIDTH, PADDING, text_width
-from conductor_lite.console.graph_outline import FAN_OUT, MAX_ITEMS, MAX_NODES
-from conductor_lite.console.timeline import Branch
+from conductor_lite.console.graph.graph import Graph, GraphNode, build
+from conductor_lite.console.graph.layout import LINE_HEIGHT, MARK_WIDTH, PADDING, text_width
+from conductor_lite.console.graph.outline import FAN_OUT, MAX_ITEMS, MAX_NODES
+from conductor_lite.console.timeline.timeline import Branch
 from conductor_lite.protocol import StepRecord, WorkflowRecord
 
 T0 = 1_795_446_818_000

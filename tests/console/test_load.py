@@ -15,8 +15,8 @@ from support.served import APPLICATION
 from support.wait import wait_until_async
 
 from conductor_lite.console import rendering, site
-from conductor_lite.console import workflow as workflow_page
-from conductor_lite.console import workflow_payloads as payload_page
+from conductor_lite.console.workflow import page as workflow_page
+from conductor_lite.console.workflow import payloads as payload_page
 from conductor_lite.protocol import GetWorkflow, ListSteps, ListWorkflows
 
 HTML = {"Accept": "text/html"}

@@ -7,7 +7,7 @@ from console.test_schedules import browser, posted
 from support.executor import ScriptedExecutor
 from support.served import APPLICATION, LOCAL, Run, Served
 
-from conductor_lite.console.queue_limits import limits_of
+from conductor_lite.console.queues.limits import limits_of
 from conductor_lite.protocol import (
     ApplicationVersionRecord,
     GetWorkflowAggregates,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conductor_lite.console.timeline import MAX_LEVELS, Branch, Span, Timeline, build
-from conductor_lite.console.timeline_wire import NONE, rows, to_wire
+from conductor_lite.console.timeline.timeline import MAX_LEVELS, Branch, Span, Timeline, build
+from conductor_lite.console.timeline.wire import NONE, rows, to_wire
 from conductor_lite.protocol import StepRecord, WorkflowRecord
 
 HERE = Path(__file__).parent

@@ -10,8 +10,8 @@ import pytest
 from console.bookshop import PAGE, Scene, play, step, text_of, workflow
 from support.served import APPLICATION
 
-from conductor_lite.console.workflow_deeds import LABELS, Kind, deeds, why_not
-from conductor_lite.console.workflow_facts import facts
+from conductor_lite.console.workflow.deeds import LABELS, Kind, deeds, why_not
+from conductor_lite.console.workflow.facts import facts
 from conductor_lite.protocol import (
     ApplicationVersionRecord,
     Cancel,

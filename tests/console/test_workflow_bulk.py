@@ -12,7 +12,8 @@ from support.served import Run
 from support.shelf import FIRST_EPOCH_MS
 from support.wait import wait_until_async
 
-from conductor_lite.console import bulk, bulk_target
+from conductor_lite.console.bulk import page as bulk
+from conductor_lite.console.bulk import target as bulk_target
 from conductor_lite.protocol import (
     Cancel,
     Delete,

@@ -9,11 +9,13 @@ from console.bookshop import NOW_MS, Scene, play, step, workflow
 from starlette.requests import Request
 from support.served import APPLICATION, LOCAL
 
-from conductor_lite.console import kept, workflow_family, workflow_outcomes
+from conductor_lite.console import kept
 from conductor_lite.console.formatting import moment
 from conductor_lite.console.kept import Kept
-from conductor_lite.console.workflow_family import Family, family
-from conductor_lite.console.workflow_subject import Subject
+from conductor_lite.console.workflow import family as workflow_family
+from conductor_lite.console.workflow import outcomes as workflow_outcomes
+from conductor_lite.console.workflow.family import Family, family
+from conductor_lite.console.workflow.subject import Subject
 from conductor_lite.operations.applications import ApplicationChanges
 from conductor_lite.operations.snapshots import Served
 from conductor_lite.protocol import (

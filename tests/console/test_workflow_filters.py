@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from conductor_lite.console.workflow_filters import (
+from conductor_lite.console.workflows.filters import (
     WorkflowQuery,
     aggregates_of,
     moment_text,

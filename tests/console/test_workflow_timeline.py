@@ -9,8 +9,8 @@ import pytest
 from console import bookshop
 from console.bookshop import PAGE, Scene, play, text_of
 
-from conductor_lite.console import workflow_timeline
-from conductor_lite.console.workflow_timeline import CALM_SPANS, MAX_FIRST_ROWS, MAX_INLINE
+from conductor_lite.console.workflow import timeline as workflow_timeline
+from conductor_lite.console.workflow.timeline import CALM_SPANS, MAX_FIRST_ROWS, MAX_INLINE
 from conductor_lite.protocol import StepRecord, WorkflowRecord
 
 TIMELINE = f"{PAGE}?view=timeline"

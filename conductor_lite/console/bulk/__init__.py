@@ -1,0 +1,1 @@
+"""Acting on many workflows from the console: the questions, and the progress of jobs."""

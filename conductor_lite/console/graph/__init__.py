@@ -1,0 +1,1 @@
+"""A workflow as a graph: what stands in it, and where. Pure."""

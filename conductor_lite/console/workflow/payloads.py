@@ -1,0 +1,139 @@
+"""One payload of a workflow on a page of its own, and as a file: found through operations, never kept."""
+
+import asyncio
+import functools
+from collections.abc import Sequence
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from conductor_lite.auth.actor import Actor
+from conductor_lite.console.frame import frame
+from conductor_lite.console.payloads import Payload
+from conductor_lite.console.payloads.display import LARGE, SHORTCUTS, large_tree, payload_extras
+from conductor_lite.console.payloads.samples import Address, Sample, sample
+from conductor_lite.console.rendering import Page
+from conductor_lite.console.site import Site
+from conductor_lite.console.urls import name_in, workflow_url
+from conductor_lite.console.workflow.addresses import file_name, payload_address, title_of
+from conductor_lite.console.workflow.language import language_of
+from conductor_lite.console.workflow.steps import one_step
+from conductor_lite.errors import ForbiddenError, NotFoundError
+from conductor_lite.operations import Operations
+
+#: Characters that a page shows of a text: of one that is read into a tree, and of one that is not.
+TREE_CHARS = LARGE.chars
+RAW_CHARS = 200_000
+
+T = TypeVar("T")
+
+
+class PayloadView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page shows."""
+
+    workflow_id: str
+    title: str
+    sample: Sample
+    #: Whether it is shown as it came.
+    raw: bool
+
+
+class PayloadPage:
+    """Shows and sends single payloads."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    def routes(self) -> list[BaseRoute]:
+        """Its routes."""
+        here = "/apps/{name}/workflows/{id}/payload"
+        return [
+            Route(here, self._site.shows(self.show), methods=["GET"]),
+            Route(f"{here}/file", self._site.sends(self.send), methods=["GET"]),
+        ]
+
+    async def show(self, request: Request, actor: Actor) -> Page:
+        """The page; ``?of=`` and what belongs to it name the payload, ``?as=raw`` shows it as it came."""
+        name, id_ = request.path_params["name"], name_in(request, "id")
+        address = payload_address(request.query_params)
+        application = await self._site.operations.applications.get(actor, name)
+        text = await self._text(actor, name, id_, address)
+        language = await language_of(self._site.operations, actor, name, None)
+        raw = request.query_params.get("as") == "raw" or len(text) > TREE_CHARS
+        # A long one takes tens of milliseconds.
+        payload = await asyncio.to_thread(large_tree, "" if raw else text, language)
+        found = sample(address, text, most=_most_chars(address, payload, raw=raw), preview=RAW_CHARS)
+        title = title_of(address)
+        return Page(
+            template="workflow_payload.html",
+            is_large=True,
+            title=f"{title} · {id_[:60]}",
+            section="home",
+            styles=("workflow.css",),
+            scripts=("payloads.js",),
+            shortcuts=SHORTCUTS,
+            data=PayloadView(workflow_id=id_, title=title, sample=found, raw=raw),
+            extras={
+                "frame": frame(application, actor, "workflows"),
+                "back": workflow_url(name, id_),
+                "language": language,
+                **payload_extras(functools.partial(workflow_url, name, id_), lambda *_: payload),
+            },
+        )
+
+    async def send(self, request: Request, actor: Actor) -> Response:
+        """The whole text as a file."""
+        name, id_ = request.path_params["name"], name_in(request, "id")
+        address = payload_address(request.query_params)
+        text = await self._text(actor, name, id_, address)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{file_name(id_, address)}"',
+            "Cache-Control": "no-store",
+        }
+        # Text of others never becomes a page of ours.
+        return Response(text, headers=headers, media_type="text/plain")
+
+    async def _text(self, actor: Actor, name: str, id_: str, address: Address) -> str:
+        application = await self._site.operations.applications.get(actor, name)
+        if application.record.private_mode and address.of != "attributes":
+            raise ForbiddenError(f"{name} is in private mode: payloads of its workflows are never fetched.")
+        text = await _fetched(self._site.operations, actor, name, id_, address)
+        if text is None:
+            raise NotFoundError(f"{id_[:200]} has no such payload: {title_of(address)}.")
+        return text
+
+
+def _most_chars(address: Address, payload: Payload, *, raw: bool) -> int:
+    """Characters up to which a page shows a text whole: what stays text is less to the point than a tree."""
+    is_read = address.of in ("error", "step-error") or payload.format != "text"
+    return TREE_CHARS if is_read and not raw else RAW_CHARS
+
+
+async def _fetched(operations: Operations, actor: Actor, name: str, id_: str, address: Address) -> str | None:
+    """The payload as its executor sends it; None when there is none."""
+    workflows, target = operations.workflows, (actor, name, id_)
+    match address.of:
+        case "step-output" | "step-error":
+            step = await one_step(operations, *target, address)
+            return step.output if address.of == "step-output" else step.error
+        case "event":
+            events = await workflows.events(*target)
+            return next((event.value for event in events if event.key == address.key), None)
+        case "notification":
+            message = _at(await workflows.notifications(*target), address.number)
+            return None if message is None else message.message
+        case "stream":
+            streams = await workflows.streams(*target)
+            values = next((stream.values for stream in streams if stream.key == address.key), [])
+            return _at(values, address.number)
+    wants_input, wants_output = address.of == "input", address.of in ("output", "error")
+    record = await workflows.get(*target, load_input=wants_input, load_output=wants_output)
+    text: str | None = getattr(record, address.of)
+    return text
+
+
+def _at(items: Sequence[T], place: int | None) -> T | None:
+    return items[place] if place is not None and place < len(items) else None

@@ -1,0 +1,61 @@
+"""The first view of a workflow's page: its payloads, the workflows around it, and its steps."""
+
+import asyncio
+
+import msgspec
+
+from conductor_lite.console.payloads.display import SHORTCUTS
+from conductor_lite.console.payloads.samples import Address, Sample, sample_or_none
+from conductor_lite.console.workflow.relatives import Family, family
+from conductor_lite.console.workflow.steps import StepsPage, steps_page
+from conductor_lite.console.workflow.subject import Subject, WorkflowView
+from conductor_lite.errors import DispatchError
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What the view shows."""
+
+    input: Sample | None
+    output: Sample | None
+    error: Sample | None
+    attributes: Sample | None
+    family: Family
+    #: None when nobody can tell.
+    steps: StepsPage | None
+    #: Why nobody can; empty when somebody can.
+    steps_problem: str
+
+
+async def _load(subject: Subject) -> Summary:
+    (steps, problem), relatives = await asyncio.gather(_steps(subject), family(subject))
+    workflow = subject.workflow
+    return Summary(
+        input=sample_or_none(Address(of="input"), workflow.input),
+        output=sample_or_none(Address(of="output"), workflow.output),
+        error=sample_or_none(Address(of="error"), workflow.error),
+        attributes=sample_or_none(Address(of="attributes"), workflow.attributes),
+        family=relatives,
+        steps=steps,
+        steps_problem=problem,
+    )
+
+
+async def _steps(subject: Subject) -> tuple[StepsPage | None, str]:
+    if subject.served.source == "snapshot":
+        return None, ""
+    try:
+        return await steps_page(subject), ""
+    except DispatchError as error:
+        return None, str(error)
+
+
+SUMMARY = WorkflowView(
+    key="",
+    label="Summary & steps",
+    template="workflow_summary.html",
+    load=_load,
+    scripts=("payloads.js",),
+    shortcuts=SHORTCUTS,
+    wants_payloads=True,
+    works_offline=True,
+)
