@@ -11,7 +11,7 @@ import pytest
 
 from conductor_lite.console import frame, navigation
 from conductor_lite.console.urls import app_url
-from conductor_lite.console.workflow_views import VIEWS
+from conductor_lite.console.workflow.views import VIEWS
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
