@@ -20,7 +20,7 @@ from conductor_lite.console.workflow.steps import STEPS_PER_PAGE
 from conductor_lite.console.workflow.subject import Subject, WorkflowView
 
 #: Spans that come with the page; the script asks for those of longer timelines by itself.
-MAX_INLINE = 400
+MAX_INLINE = 1_500
 #: From so many spans on, children in which nothing is wrong or going on begin folded.
 CALM_SPANS = 150
 #: Rows for which there is room at first; the others are scrolled to.
@@ -100,10 +100,11 @@ async def _load(subject: Subject) -> TimelineContent:
     found = await family(subject)
     timeline = _built(subject, found)
     shown, paging = rows(timeline, page_number(subject.request.query_params))
+    wire = _steady(timeline)
     return TimelineContent(
-        timeline=_clipped(_steady(timeline)),
+        timeline=_clipped(wire),
         folded=_folded(timeline),
-        table=_table(timeline, shown, (paging.page - 1) * ROWS_PER_PAGE),
+        table=_table(timeline, shown, (paging.page - 1) * ROWS_PER_PAGE, max(1, wire.span)),
         paging=paging,
         left_out=found.left_out,
     )
@@ -149,9 +150,11 @@ def _folded(timeline: Timeline) -> tuple[int, ...]:
     return tuple(span.id for span in spans if span.foldable and span.depth and not of_interest[span.id])
 
 
-def _table(timeline: Timeline, shown: Sequence[TimelineRow], first: int) -> tuple[TableRow, ...]:
+def _table(
+    timeline: Timeline, shown: Sequence[TimelineRow], first: int, total: int
+) -> tuple[TableRow, ...]:
+    """Rows with their bars, the first of them that of the span ``first``, on ``total`` milliseconds."""
     places = _places_of_steps(timeline)
-    total = max(1, _steady(timeline).span)
     found = []
     for row, span in zip(shown, timeline.spans[first : first + len(shown)], strict=True):
         begin = span.start_epoch_ms - timeline.start_epoch_ms
