@@ -13,6 +13,7 @@
   const INDENT_PX = 14;
   const SHOW_CARD_MS = 220;
   const HIDE_CARD_MS = 260;
+  const NOTE_MS = 300;
   const LONGEST_LINKED_ID = 1500;
   const STEPS_PER_PAGE = 100;
   // In the order in which they are drawn over each other.
@@ -150,6 +151,8 @@
       this.window = null;
       // Key of the row that the keyboard is at; null before it was ever used.
       this.active = null;
+      // Places of the spans that the reader looks for.
+      this.found = new Set();
       // Grows when rows have to be written anew.
       this.generation = 0;
       this.pool = [];
@@ -179,8 +182,8 @@
     }
 
     take({ timeline, folded }) {
+      const isFirst = this.spans === null;
       this.spans = new Spans(timeline);
-      this.folds ??= new Map();
       const first = new Set(folded);
       for (let at = 0; at < this.spans.count; at += 1) {
         const key = this.spans.keys[at];
@@ -188,7 +191,9 @@
       }
       this.since.textContent = `from ${exact(timeline.start)}`;
       this.since.title = this.since.textContent;
+      this.seek();
       this.list();
+      if (isFirst) this.recall();
       this.tick();
     }
 
@@ -251,6 +256,21 @@
       this.window = length >= total ? null : [begin, begin + length];
       this.draw();
       this.tick();
+      this.note();
+    }
+
+    // The address has the stretch in view, so that it can be shared, and Back comes to it.
+    note() {
+      clearTimeout(this.noting);
+      this.noting = setTimeout(() => {
+        const hash = this.window ? `#from=${Math.floor(this.window[0])}&to=${Math.ceil(this.window[1])}` : "";
+        if (hash !== window.location.hash) history.replaceState(history.state, "", hash || window.location.pathname + window.location.search);
+      }, NOTE_MS);
+    }
+
+    recall() {
+      const [, from, to] = /^#from=(\d{1,15})&to=(\d{1,15})$/.exec(window.location.hash) ?? [];
+      if (from && Number(to) > Number(from)) this.choose(Number(from), Number(to));
     }
 
     // Another stretch was chosen: where none of the rows in view has anything in it, others come into view.
@@ -279,6 +299,7 @@
       const by = clamp(ms, -from, this.total - to);
       this.window = [from + by, to + by];
       this.draw();
+      this.note();
     }
 
     // With a little room on both sides.
@@ -455,7 +476,7 @@
       else if (top + px > scrollTop + clientHeight) this.scroll.scrollTop = top + px - clientHeight;
     }
 
-    goTo(at) {
+    goTo(at, { focus = true } = {}) {
       for (let up = this.spans.parent[at]; up >= 0; up = this.spans.parent[up]) this.folds.set(this.spans.keys[up], false);
       this.list();
       const row = this.shown.indexOf(at);
@@ -466,17 +487,39 @@
         const [begin, end] = [this.spans.begin[at], this.endOf(at)];
         if (end < from || begin > to) this.show((begin + end) / 2 - (to - from) / 2, (begin + end) / 2 + (to - from) / 2);
       }
-      this.scroll.focus({ preventScroll: true });
-      this.activate(row);
+      if (focus) this.scroll.focus({ preventScroll: true });
+      this.activate(row, { card: focus });
     }
 
-    // The next span below the active one, around the end.
-    next(wanted) {
-      const start = this.active === null ? -1 : this.spans.find(this.active);
-      for (let step = 1; step <= this.spans.count; step += 1) {
-        const at = (start + step) % this.spans.count;
-        if (wanted(this.spans.statusOf(at))) return this.goTo(at);
+    // The next span below the active one, around the end; or the active one itself, where that will do.
+    next(wanted, { first = 1, focus = true } = {}) {
+      const start = this.active === null ? -first : this.spans.find(this.active);
+      for (let step = first; step < this.spans.count + first; step += 1) {
+        const at = (start + step + this.spans.count) % this.spans.count;
+        if (wanted(at)) return this.goTo(at, { focus });
       }
+    }
+
+    // --- Looking for spans by name, or by the id of a child ---
+
+    seek() {
+      const words = $("#timeline-find").value.trim().toLowerCase();
+      const { spans } = this;
+      const holds = (text) => text.toLowerCase().includes(words);
+      const [labels, workflows] = [spans.labels.map(holds), spans.workflows.map(holds)];
+      this.found.clear();
+      for (let at = 0; words && at < spans.count; at += 1) {
+        if (labels[spans.label[at]] || (spans.kindOf(at) === "child" && workflows[spans.workflow[at]])) this.found.add(at);
+      }
+      $("#timeline-found").textContent = words ? this.found.size.toLocaleString("en") : "";
+      this.generation += 1;
+    }
+
+    find(first) {
+      if (!this.spans) return;
+      this.seek();
+      if (this.found.size) this.next((at) => this.found.has(at), { first, focus: false });
+      this.draw();
     }
 
     perform(action, button) {
@@ -486,7 +529,7 @@
         all: () => this.show(0, Infinity),
         fold: () => this.foldAll(true),
         unfold: () => this.foldAll(false),
-        next: () => this.next((status) => status === button.dataset.status),
+        next: () => this.next((at) => this.spans.statusOf(at) === button.dataset.status),
       };
       if (this.spans) actions[action]();
     }
@@ -513,7 +556,7 @@
         "-": () => this.zoom(1 / ZOOM),
         0: () => this.show(0, Infinity),
         f: () => at >= 0 && this.fit(at),
-        n: () => this.next((status) => OF_INTEREST.has(status)),
+        n: () => this.next((at) => OF_INTEREST.has(this.spans.statusOf(at))),
       };
       const shifted = {
         ArrowRight: () => this.panBy(PAN),
@@ -638,7 +681,7 @@
       this.at = at;
       this.generation = timeline.generation;
       element.hidden = false;
-      element.className = `timeline-row kind-${kind} is-${status}${foldable ? " can-fold" : ""}${isActive ? " is-active" : ""}`;
+      element.className = `timeline-row kind-${kind} is-${status}${foldable ? " can-fold" : ""}${isActive ? " is-active" : ""}${timeline.found.has(at) ? " is-found" : ""}`;
       element.style.translate = `0 ${number * px}px`;
       element.setAttribute("aria-level", spans.depth[at] + 1);
       element.setAttribute("aria-selected", String(isActive));
@@ -1054,6 +1097,16 @@
     const button = event.target.closest("[data-timeline]");
     if (button) timeline.perform(button.dataset.timeline, button);
     else if (!timeline.stage.contains(event.target) && !event.target.closest("dialog")) timeline.card.hide();
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.id === "timeline-find") timeline?.find(0);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.target.id !== "timeline-find" || event.isComposing) return;
+    if (event.key === "Enter") timeline?.find(1);
+    else if (event.key === "ArrowDown") timeline?.scroll.focus({ preventScroll: true });
+    else return;
+    event.preventDefault();
   });
   document.addEventListener("focusin", (event) => {
     if (timeline && !timeline.stage.contains(event.target) && !event.target.closest("dialog, [data-timeline]")) timeline.card.hide();

@@ -196,6 +196,7 @@ TIMELINE = WorkflowView(
     styles=("timeline.css",),
     scripts=("timeline.js",),
     shortcuts=(
+        Shortcut(("/",), "find a span; Enter: the next"),
         Shortcut(("↑", "↓"), "the row above or below"),
         Shortcut(("←", "→"), "fold, unfold"),
         Shortcut(("Enter",), "open the workflow or the step"),
