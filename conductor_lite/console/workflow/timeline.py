@@ -150,9 +150,7 @@ def _folded(timeline: Timeline) -> tuple[int, ...]:
     return tuple(span.id for span in spans if span.foldable and span.depth and not of_interest[span.id])
 
 
-def _table(
-    timeline: Timeline, shown: Sequence[TimelineRow], first: int, total: int
-) -> tuple[TableRow, ...]:
+def _table(timeline: Timeline, shown: Sequence[TimelineRow], first: int, total: int) -> tuple[TableRow, ...]:
     """Rows with their bars, the first of them that of the span ``first``, on ``total`` milliseconds."""
     places = _places_of_steps(timeline)
     found = []
@@ -194,7 +192,13 @@ TIMELINE = WorkflowView(
     template="workflow_timeline.html",
     load=_load,
     styles=("timeline.css",),
-    scripts=("timeline.js",),
+    scripts=(
+        "timeline_spans.js",
+        "timeline_face.js",
+        "timeline_card.js",
+        "timeline_input.js",
+        "timeline.js",
+    ),
     shortcuts=(
         Shortcut(("/",), "find a span; Enter: the next"),
         Shortcut(("↑", "↓"), "the row above or below"),
