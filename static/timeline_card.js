@@ -140,7 +140,7 @@
       const facts = [];
       const begun = spans.start + spans.begin[at];
       if (!spans.guessedOnes.has(at)) {
-        facts.push(["Started", `${exact(begun)} (+${took(spans.begin[at])})`]);
+        facts.push(["Started", `${exact(begun)} (+${took(spans.begin[at]).replaceAll(" ", "\u00a0")})`]);
         if (!spans.isGoingOn(at)) facts.push(["Ended", exact(begun + spans.duration[at])]);
       }
       facts.push(["Took", this.tookOf(at), "took"]);

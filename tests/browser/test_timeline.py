@@ -266,6 +266,7 @@ def test_five_thousand_steps_are_drawn_quickly_and_grow_in_place(crowded: Scene,
     steps = crowded.shop.steps["big-4990"]
     steps.append(msgspec.structs.replace(steps[-1], function_id=9_999, error="torn"))
     expect(failed).to_contain_text("failed 6", timeout=20_000)
+    expect(page.locator(".timeline-sum")).to_contain_text("5,038 spans")
     assert active(page).startswith("4990, child workflow, running")
     expect(tree.get_by_role("treeitem", level=3)).to_have_count(0)
     assert tree.evaluate("e => e.scrollTop") == scrolled
