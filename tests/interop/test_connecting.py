@@ -26,7 +26,7 @@ def test_in_development_mode_any_key_connects_and_the_executor_appears(tmp_path:
         application = scene.conductor.get("/apps/ledger")
         assert application["status"] == "AVAILABLE"
         assert application["executorTimeoutSecs"] == 10
-        (executor,) = scene.conductor.page("/apps/ledger")["executors"]
+        (executor,) = scene.conductor.page("/apps/ledger/executors")["executors"]
         assert executor["executor_id"] == app.executor_id
         assert executor["remote_address"] == "127.0.0.1"
         assert "any-key" not in scene.conductor.log

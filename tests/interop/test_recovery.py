@@ -92,7 +92,7 @@ def test_a_dead_executor_is_kept_and_tried_again_while_its_successors_database_f
         assert scene.conductor.statuses()[doomed.executor_id] == "DEAD"
         (recovery,) = (
             executor["recovery"]
-            for executor in scene.conductor.page("/apps/ledger")["executors"]
+            for executor in scene.conductor.page("/apps/ledger/executors")["executors"]
             if executor["executor_id"] == doomed.executor_id
         )
         assert recovery["attempts"] >= 2
@@ -196,5 +196,5 @@ def test_when_the_one_that_recovers_vanishes_before_its_answer_a_third_does_it(t
 
 
 def _in_flight(scene: Scene, executor_id: str) -> int:
-    executors = scene.conductor.page("/apps/ledger")["executors"]
+    executors = scene.conductor.page("/apps/ledger/executors")["executors"]
     return sum(e["in_flight"] for e in executors if e["executor_id"] == executor_id)

@@ -8,8 +8,8 @@ from support.wait import wait_until
 
 
 def _version(scene: Scene, version: str) -> dict[str, Any]:
-    versions = scene.conductor.page("/apps/ledger")["versions"]
-    return next((item for item in versions if item["application_version"] == version), {})
+    versions = scene.conductor.page("/apps/ledger/versions")["versions"]
+    return next((item for item in versions if item["name"] == version), {})
 
 
 def _strand(scene: Scene, doomed: LedgerApp, version: str) -> None:
