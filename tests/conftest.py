@@ -16,10 +16,6 @@ from conductor_lite.store import revisions
 
 def pytest_configure(config: pytest.Config) -> None:
     required_tools()
-    if config.pluginmanager.hasplugin("xdist"):
-        from support import side_by_side
-
-        config.pluginmanager.register(side_by_side)
 
 
 @pytest.fixture(scope="session")
