@@ -15,6 +15,7 @@ from support.wait import wait_until_async
 
 from conductor_lite.auth.actor import LOCAL_ORGANIZATION
 from conductor_lite.clock import Clock
+from conductor_lite.console import site
 from conductor_lite.policies.snapshot_sync import Sync
 from conductor_lite.policies.snapshots import Snapshots
 from conductor_lite.protocol import (
@@ -24,6 +25,7 @@ from conductor_lite.protocol import (
     ListWorkflowsReply,
 )
 from conductor_lite.store.applications import Applications
+from conductor_lite.store.snapshot_records import WorkflowSnapshot
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
 
 #: Columns that are shown only where they have something to show.
@@ -276,3 +278,25 @@ def test_offline_the_last_snapshot_is_shown_and_without_one_that_is_said(on_tabl
         assert missing.status_code == 404
 
     on_table(body)
+
+
+def test_last_snapshot_serves_while_executors_are_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "VIEW_SECS", 0.3)
+
+    async def body(table: Table) -> None:
+        conductor = table.scene.conductor
+        snapshots = SnapshotStore(conductor.db)
+        number = (await snapshots.ensure_source(await table.scene.application_id())).number
+        kept = WorkflowSnapshot(
+            workflow_id="kept-1", created_at_epoch_ms=1_767_225_600_000, status="ERROR", finished=True
+        )
+        await snapshots.save(number, [kept])
+        table.executor.ignores(ListWorkflows, GetWorkflowAggregates)
+        data = await table.data("range=all")
+        assert [row["workflow_id"] for row in data["workflows"]] == ["kept-1"]
+        assert data["served"]["source"] == "snapshot"
+        assert "did not answer, so this is the last snapshot" in await table.see("range=all")
+
+    run_table(tmp_path, body)

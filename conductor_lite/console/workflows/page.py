@@ -30,11 +30,17 @@ from conductor_lite.console.workflows.filters import (
 )
 from conductor_lite.console.workflows.rows import WorkflowRow, columns_of, moment_of, row_of
 from conductor_lite.console.workflows.tree import MAX_SHOWN, tree_rows
-from conductor_lite.errors import DispatchError, InvalidError
+from conductor_lite.errors import (
+    DeadlineExceededError,
+    DispatchError,
+    InvalidError,
+    NoExecutorAnsweredError,
+    NotFoundError,
+)
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.bulk import BulkJob
 from conductor_lite.operations.filter_fit import unmet_filter
-from conductor_lite.operations.snapshots import Served
+from conductor_lite.operations.snapshots import Served, Source
 from conductor_lite.operations.topics import application_topic, jobs_topic
 from conductor_lite.protocol import WorkflowFilters, WorkflowRecord
 
@@ -62,6 +68,8 @@ class WorkflowsView(msgspec.Struct, frozen=True, kw_only=True):
     problem: str
     #: Up to which creation time, in milliseconds since 1970, this page of the list goes; None for the first.
     until_epoch_ms: int | None
+    #: Why the rows are from a snapshot although executors are connected; empty mostly.
+    trouble: str = ""
 
 
 class WorkflowsPage:
@@ -136,8 +144,16 @@ class WorkflowsPage:
             )
             return _nothing(name, problem)
         counting = self._counts.begin(actor, application, query.asked)
+        trouble = ""
         try:
             rows, served, unknown = await self._rows(actor, name, query, page, until)
+        except (NoExecutorAnsweredError, DeadlineExceededError) as error:
+            # Connected, and silent: the last snapshot is better than nothing here as well.
+            trouble = str(error)
+            try:
+                rows, served, unknown = await self._rows(actor, name, query, page, until, "snapshot")
+            except (NotFoundError, InvalidError):
+                return _nothing(name, trouble)
         except (DispatchError, InvalidError) as error:
             return _nothing(name, str(error))
         has_next = len([row for row in rows if not row.depth]) > ROWS_PER_PAGE
@@ -153,11 +169,18 @@ class WorkflowsPage:
             jobs=(),
             unknown_filters=unknown,
             problem="",
+            trouble=trouble,
             until_epoch_ms=until,
         )
 
     async def _rows(
-        self, actor: Actor, name: str, query: WorkflowQuery, page: int, until: int | None
+        self,
+        actor: Actor,
+        name: str,
+        query: WorkflowQuery,
+        page: int,
+        until: int | None,
+        source: Source = "auto",
     ) -> tuple[list[WorkflowRow], Served, tuple[str, ...]]:
         filters = query.asked if until is None else up_to(query.asked, until)
         filters = msgspec.structs.replace(
@@ -167,7 +190,7 @@ class WorkflowsPage:
             offset=(page - 1) * ROWS_PER_PAGE,
             sort_desc=not query.oldest_first,
         )
-        records, served = await self._search(actor, name, filters)
+        records, served = await self._search(actor, name, filters, source)
         unmet = {unmet_filter(record, filters) for record in records} - {None}
         unknown = tuple(sorted(field_of(wire) for wire in unmet if wire))
         if not query.tree:
@@ -175,16 +198,16 @@ class WorkflowsPage:
 
         async def children_of(ids: list[str], limit: int) -> list[WorkflowRecord]:
             below = WorkflowFilters(parent_workflow_id=ids, limit=limit, sort_desc=False)
-            return (await self._search(actor, name, below))[0]
+            return (await self._search(actor, name, below, source))[0]
 
         rows = await tree_rows(records, frozenset(query.opened), children_of)
         return rows, served, unknown
 
     async def _search(
-        self, actor: Actor, name: str, filters: WorkflowFilters
+        self, actor: Actor, name: str, filters: WorkflowFilters, source: Source
     ) -> tuple[list[WorkflowRecord], Served]:
         wanted = msgspec.structs.replace(filters, load_input=False, load_output=False)
-        listing = await self._site.operations.snapshots.search(actor, name, wanted)
+        listing = await self._site.operations.snapshots.search(actor, name, wanted, source)
         async with aclosing(listing.pages) as pages:
             return [record async for part in pages for record in part], listing.served
 
