@@ -34,7 +34,6 @@ from conductor_lite.store.records import RULE_TYPES
 
 HERE = "/apps/shop/alerts"
 HOSTILE = "<img src=x onerror=alert(1)>"
-NOW = datetime.now(UTC)
 
 
 def browser(scene: Served) -> httpx.AsyncClient:
@@ -60,13 +59,13 @@ async def rule(scene: Served, rule_type: str = "SlowWorkflow", **metadata: objec
 
 async def fired(scene: Served, record: AlertingRuleRecord, message: str, *, secs_ago: float = 60) -> None:
     text = AlertText(name=record.rule_type, message=message, metadata={"count": "1"})
-    moment = NOW - timedelta(seconds=secs_ago)
+    moment = datetime.now(UTC) - timedelta(seconds=secs_ago)
     assert await alerts(scene).fire(record, text, receiving_application_name=APPLICATION, now=moment)
 
 
 async def resolve(scene: Served, record: AlertingRuleRecord) -> None:
     over = AlertText(name=f"{record.rule_type}Resolved", message="It is over.", metadata={})
-    await alerts(scene).resolve(record.id, over, NOW)
+    await alerts(scene).resolve(record.id, over, datetime.now(UTC))
 
 
 def alerts(scene: Served) -> Alerts:
@@ -253,7 +252,7 @@ def test_a_rule_that_fires_is_first_and_its_history_tells_what_became_of_each_me
             messages += each.deliveries
         for message in messages:
             if message.channel == "target":
-                await alerts(scene).give_up(message, f"{HOSTILE} refused", NOW)
+                await alerts(scene).give_up(message, f"{HOSTILE} refused", datetime.now(UTC))
         async with browser(scene) as client:
             shown = await data(client)
             assert [view["id"] for view in shown["rules"]] == [loud.id, calm.id]
