@@ -147,9 +147,12 @@ def test_a_key_is_created_shown_once_and_revoked(server: RealServer, open_page: 
 def test_keyboard_reaches_everything(pictured: tuple[str, PicturedOperations], open_page: Open) -> None:
     url = pictured[0]
     page = open_page(url + "/audit")
+    # Each page listens to keys once its scripts run.
+    wait_until_live(page)
     page.keyboard.press("g")
     page.keyboard.press("h")
     expect(page).to_have_url(url + "/")
+    wait_until_live(page)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
     page.keyboard.press("Escape")
@@ -159,9 +162,11 @@ def test_keyboard_reaches_everything(pictured: tuple[str, PicturedOperations], o
     page.keyboard.press("k")
     page.keyboard.press("Enter")
     expect(page).to_have_url(url + "/apps/orders")
+    wait_until_live(page)
     page.keyboard.press("g")
     page.keyboard.press("e")
     expect(page).to_have_url(url + "/apps/orders/executors")
+    wait_until_live(page)
     page.keyboard.press("/")
     page.keyboard.type("worker-4")
     expect(page.locator("tr[id^=executor-]")).to_have_count(1)
@@ -170,6 +175,7 @@ def test_keyboard_reaches_everything(pictured: tuple[str, PicturedOperations], o
         page.keyboard.press(keys[0])
         page.keyboard.press(keys[1])
         expect(page).to_have_url(url + path)
+        wait_until_live(page)
 
 
 def test_tab_begins_with_a_way_past_the_navigation(
