@@ -149,6 +149,7 @@ def test_pages_of_an_application_that_stands_still_answer_and_hold_up_no_others(
         # What is on record already is shown, the rest explained.
         assert answer.status_code in (200, 503), path
         assert "<h1" in answer.text, path
-    assert re.search(r'role="alert">No executor .*answered within', found[1][0].text)
+    # The table of workflows falls back to its last snapshot, if there was one yet; either way it says why.
+    assert re.search(r"No executor .*answered within", found[1][0].text)
     wait_until(lambda: "HEALTHY" in showcase.conductor.statuses(APPLICATION).values(), 30, "it to be back")
     assert look(f"{APP}/queues")[1] < PATIENCE_SECS / 3
