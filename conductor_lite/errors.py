@@ -76,6 +76,10 @@ class ForbiddenError(ConductorError):
     """The caller is known but may not do this."""
 
 
+class StandingLostError(ForbiddenError):
+    """Whoever began something lost the right to it while it was under way; what was done stays done."""
+
+
 class InvalidError(ConductorError):
     """Well-formed input whose values are not allowed; carries every field that is wrong."""
 

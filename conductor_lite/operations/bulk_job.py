@@ -14,7 +14,8 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from conductor_lite.auth.actor import Actor
+from conductor_lite.auth.actor import SYSTEM, Actor
+from conductor_lite.auth.permissions import APPLICATION_WRITE
 from conductor_lite.errors import (
     ConductorError,
     DispatchError,
@@ -22,6 +23,7 @@ from conductor_lite.errors import (
     InvalidError,
     NoHealthyExecutorError,
     NotFoundError,
+    StandingLostError,
     StoppedError,
     UnsupportedMessageError,
 )
@@ -136,7 +138,8 @@ class RunningJob:
         self._context = context
         self._workflows = workflows
         self._actions = actions
-        self._actor = actor
+        # It may do nothing but this, and to this one: another application that gets the name is out of reach.
+        self._actor = msgspec.structs.replace(actor, application_ids=frozenset({application.id}))
         self._filters = filters
         self._options = options
         self._changed = changed
@@ -159,9 +162,12 @@ class RunningJob:
         if self.job.is_over:
             return
         try:
-            self._go_on()
+            await self._require_standing()
             await self._rounds()
             self._end("done")
+        except StandingLostError as error:
+            self._end("stopped", str(error))
+            await self._write_down(str(error))
         except StoppedError as error:
             self._end("stopped", str(error))
         except asyncio.CancelledError:
@@ -199,7 +205,7 @@ class RunningJob:
         pages = self._workflows.search(self._actor, self.application.name, wanted)
         async with aclosing(pages):
             async for page in pages:
-                self._go_on()
+                await self._require_standing()
                 require_fit(page, wanted)
                 fresh.update((item.workflow_id, None) for item in page if item.workflow_id not in seen)
                 self._say(found=len(seen) + len(fresh))
@@ -212,13 +218,15 @@ class RunningJob:
         while work:
             batch = work.popleft()
             before = self.job.done
+            await self._require_standing()
             try:
                 await self._call(batch)
                 continue
             except UnsupportedMessageError:
                 raise
             except (ExecutorReportedError, NotFoundError) as error:
-                await self._require_application(error)
+                # What does not exist may be the application itself.
+                await self._require_standing()
                 again = self._refused(batch[self.job.done - before :], error)
             except DispatchError as error:
                 again = self._unanswered(batch[self.job.done - before :], error)
@@ -318,12 +326,23 @@ class RunningJob:
                 executors = self._context.fleet.executors(self.application.id)
                 if any(executor.status == HEALTHY for executor in executors):
                     return
-            self._go_on()
+            await self._require_standing()
 
-    async def _require_application(self, error: ConductorError) -> None:
-        """What does not exist may be the application itself."""
-        if isinstance(error, NotFoundError):
-            await self._context.application(self._actor, self.application.name)
+    async def _require_standing(self) -> None:
+        """Go on only unstopped, and as long as whoever began it may still do this to this application."""
+        self._go_on()
+        try:
+            await self._context.require_standing(self._actor, APPLICATION_WRITE, self.application)
+        except NotFoundError as error:
+            raise StandingLostError(str(error)) from error
+
+    async def _write_down(self, reason: str) -> None:
+        """The audit entry of an end that no person asked for."""
+        conductor = msgspec.structs.replace(SYSTEM, organization_id=self.application.organization_id)
+        async with self._context.audited(
+            conductor, "workflow.bulk_job_stop", "application", self.application.name
+        ) as details:
+            details.update(job_id=self.job.id, done=self.job.done, reason=reason)
 
     def _go_on(self) -> None:
         if self._stopping.is_set():

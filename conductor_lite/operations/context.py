@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from conductor_lite.auth.actor import Actor
+from conductor_lite.auth.authenticate import key_actor
 from conductor_lite.auth.keys import KeyVerifier
 from conductor_lite.config import Settings
 from conductor_lite.errors import (
     ConductorError,
     ExecutorReportedError,
     NotFoundError,
+    StandingLostError,
     UnsupportedMessageError,
 )
 from conductor_lite.fleet.changes import AUDIT, Changes
@@ -118,6 +120,26 @@ class Context:
         if record is None or not actor.sees(record.id):
             raise NotFoundError(f"There is no application {name!r}; register it, or check the spelling.")
         return record
+
+    async def require_standing(self, actor: Actor, permission: str, application: ApplicationRecord) -> None:
+        """Check, in the midst of something long, that whoever began it may go on with it.
+
+        Raises:
+            StandingLostError: the key was revoked meanwhile, or may not do this any more.
+            NotFoundError: that very application was deleted; another of its name is not meant.
+        """
+        if actor.subject_type == "api_key":
+            key = await self.keys.by_id(actor.subject_id)
+            if key is None:
+                raise StandingLostError(
+                    f"Stopped: the API key that started it, {actor.display}, was revoked meanwhile."
+                )
+            if permission not in key.permissions or not key_actor(key, None).sees(application.id):
+                raise StandingLostError(
+                    f"Stopped: the API key that started it, {actor.display}, may not do this any more."
+                )
+        if await self.applications.by_id(application.id) is None:
+            raise NotFoundError(f"Stopped: the application {application.name} was deleted meanwhile.")
 
     async def ask(
         self, application: ApplicationRecord, request: Request[R], *, application_version: str | None = None

@@ -166,6 +166,7 @@ class WorkflowActions:
             ForbiddenError: application.write is missing.
             NotFoundError: no such application.
             InvalidError: no ids, or too many.
+            StandingLostError: the actor lost the right to it between two messages.
             DispatchError: no executor answered, or it reported an error; the audit entry tells how many were
                 done before.
         """
@@ -241,7 +242,9 @@ class WorkflowActions:
             for chunk in _chunks(ids):
                 await self._require_all(application, chunk)
             forks: list[str] = []
-            for chunk in _chunks(ids):
+            for index, chunk in enumerate(_chunks(ids)):
+                if index:
+                    await context.require_standing(actor, APPLICATION_WRITE, application)
                 request = ForkFromFailure(body=msgspec.structs.replace(body, workflow_ids=chunk))
                 forks += (await context.ask(application, request)).forked_workflow_ids or []
                 details["done"] = len(forks)
@@ -284,6 +287,8 @@ class WorkflowActions:
             details.update(_audited(ids))
             version = await latest_version_name(context, application) if on_latest_version else None
             for index, chunk in enumerate(_chunks(ids)):
+                if index:
+                    await context.require_standing(actor, APPLICATION_WRITE, application)
                 await self._succeed(application, request_for(chunk), application_version=version)
                 details["done"] = index * CHUNK_SIZE + len(chunk)
                 if progress:

@@ -289,6 +289,89 @@ def test_it_stops_after_the_message_under_way_and_the_next_has_its_turn(run: Run
     run(body)
 
 
+def test_it_ends_when_the_key_that_began_it_is_revoked_and_what_waits_for_its_turn_never_begins(
+    run: Run,
+) -> None:
+    async def body(scene: Served) -> None:
+        shelf, executor = await with_shelf(scene)
+        operations = scene.conductor.operations
+        shelf.fill(1_000, status="PENDING")
+        actor = await scene.actor(await scene.key("application.read", "application.write", name="ci"))
+        under_way, may_answer = asyncio.Event(), asyncio.Event()
+
+        async def slowly(request: Cancel) -> Any:
+            under_way.set()
+            await may_answer.wait()
+            return await shelf._cancel(request)
+
+        executor.on(Cancel, slowly)
+        jobs = operations.bulk_jobs
+        first = await jobs.start(actor, APPLICATION, "cancel", filters(), target="all")
+        second = await jobs.start(actor, APPLICATION, "delete", filters(), target="all")
+        await under_way.wait()
+        await operations.keys.revoke(LOCAL, "ci")
+        may_answer.set()
+        reason = "Stopped: the API key that started it, ci, was revoked meanwhile."
+        for job, done in ((first, 200), (second, 0)):
+            job = await finished(scene, job)
+            assert (job.state, job.done, job.problem) == ("stopped", done, reason)
+        assert shelf.statuses() == {"CANCELLED": 200, "PENDING": 800}
+        [cancelled] = await scene.audit("workflow.bulk_cancel")
+        assert (cancelled.status, cancelled.details["done"], cancelled.details["error"]) == (
+            "failure",
+            200,
+            reason,
+        )
+
+        async def written_down() -> bool:
+            return len(await scene.audit("workflow.bulk_job_stop")) == 2
+
+        await wait_until_async(written_down, 5, "both entries")
+        entry = (await scene.audit("workflow.bulk_job_stop"))[0]
+        assert (entry.subject_type, entry.details) == (
+            "system",
+            {"job_id": first.id, "done": 200, "reason": reason},
+        )
+
+    run(body)
+
+
+def test_another_application_that_gets_the_name_does_not_get_the_rest(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_job, "PAUSE_SECS", 0.05)
+
+    async def body(scene: Served) -> None:
+        shelf, executor = await with_shelf(scene)
+        operations = scene.conductor.operations
+        shelf.fill(600, status="PENDING")
+        under_way, remade = asyncio.Event(), asyncio.Event()
+
+        async def slowly(request: Cancel) -> Any:
+            under_way.set()
+            await remade.wait()
+            return await shelf._cancel(request)
+
+        executor.on(Cancel, slowly)
+        job = await start(scene, "cancel", filters())
+        running = operations.bulk_jobs._jobs[job.id]
+        await under_way.wait()
+        await operations.applications.delete(LOCAL, APPLICATION)
+        other = Shelf()
+        other.fill(600, status="PENDING")
+        namesake = other.serve(ScriptedExecutor("exec-2"))
+        await scene.application_id()
+        await scene.connected(namesake)
+        remade.set()
+        await wait_until_async(lambda: running.job.is_over, 20, "the job")
+        assert running.job.state == "stopped"
+        assert running.job.problem == f"Stopped: the application {APPLICATION} was deleted meanwhile."
+        assert namesake.count(Cancel) == 0
+        assert other.statuses() == {"PENDING": 600}
+
+    run(body)
+
+
 def test_a_second_click_begins_nothing_and_a_crowd_is_sent_away(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

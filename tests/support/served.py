@@ -10,7 +10,7 @@ from support.executor import ScriptedExecutor, Workload
 from support.wait import wait_until_async
 
 from conductor_lite import server
-from conductor_lite.auth.actor import local_actor
+from conductor_lite.auth.actor import Actor, local_actor
 from conductor_lite.config import Settings
 from conductor_lite.fleet.views import ExecutorView
 from conductor_lite.server import Conductor, open_conductor
@@ -48,6 +48,10 @@ class Served:
             LOCAL, name, permissions=permissions or None, application_names=apps or None
         )
         return created.key
+
+    async def actor(self, key: str) -> Actor:
+        """On whose behalf requests with that key run."""
+        return await self.conductor.authenticator.actor(f"Bearer {key}", None)
 
     async def executor(self, executor_id: str, version: str = "1", **options: Any) -> ScriptedExecutor:
         """Connect an executor of the application and wait until it is healthy."""
