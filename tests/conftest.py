@@ -1,11 +1,12 @@
 """What every test may use: the promise of required tools, read before anything runs; a served conductor."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.brisk import make_servers_brisk
 from support.fresh_database import copying
 from support.served import Run, Served, served
 from support.tools import required_tools
@@ -31,6 +32,14 @@ def _fresh_databases_are_copies(
     """Most of what a small test takes would be migrations; those of the store run them themselves."""
     if "store" not in request.path.parent.name:
         monkeypatch.setattr(revisions, "migrate", copying(migrated_template, revisions.migrate))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers_stop_at_once() -> Iterator[None]:
+    """A thousand tests end a server each, and would wait up to three tenths of a second for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        make_servers_brisk(patch)
+        yield
 
 
 @pytest.fixture
