@@ -48,8 +48,7 @@
     if (!stays) return void window.location.assign(url);
     if (modal.open) modal.close();
     tell(text, tone, more);
-    for (const box of $$("[data-select]:checked")) box.checked = false;
-    count();
+    selectNone();
     document.dispatchEvent(new CustomEvent("console:refresh"));
   };
 
@@ -79,23 +78,61 @@
   // --- Selecting rows: [data-select] boxes, one [data-select-all], a [data-selected] bar ---------------------------
 
   let last = null;
+  // Values of what is selected, whether or not there is a box for it now: newer rows push older ones off the page.
+  const chosen = new Set();
+  // Where they were chosen; other filters begin with none but those that still show.
+  let chosenAt = null;
+
+  const whereabouts = () => {
+    const url = new URL($("#live").dataset.url, window.location.href);
+    url.searchParams.delete("open");
+    return url.href;
+  };
+
+  const choose = () => {
+    for (const box of $$("[data-select]")) chosen[box.checked ? "add" : "delete"](box.value);
+    chosenAt = whereabouts();
+    count();
+  };
+
+  const selectNone = () => {
+    for (const box of $$("[data-select]:checked")) box.checked = false;
+    chosen.clear();
+    count();
+  };
+
+  const chooseAgain = () => {
+    const boxes = $$("[data-select]");
+    if (whereabouts() !== chosenAt) {
+      const here = new Set(boxes.map((box) => box.value));
+      for (const value of chosen) if (!here.has(value)) chosen.delete(value);
+    }
+    for (const box of boxes) box.checked = chosen.has(box.value);
+    if (chosen.size) chosenAt = whereabouts();
+    count();
+  };
 
   const count = () => {
     const boxes = $$("[data-select]");
-    const chosen = boxes.filter((box) => box.checked).length;
+    const here = new Set(boxes.map((box) => box.value));
+    const away = [...chosen].filter((value) => !here.has(value));
     for (const bar of $$("[data-selected]")) {
-      bar.hidden = chosen === 0;
-      const words = $("[data-selected-count]", bar);
-      if (words) words.textContent = String(chosen);
+      bar.hidden = chosen.size === 0;
+      $("[data-selected-count]", bar).textContent = String(chosen.size);
+      $("[data-selected-away]", bar).replaceChildren(...away.map((value) =>
+        Object.assign(document.createElement("input"), { type: "hidden", name: boxes[0]?.name ?? "id", value })));
+      $("[data-selected-away-words]", bar).textContent = away.length ? `, ${away.length} not on this page` : "";
     }
     const all = $("[data-select-all]");
     if (all) {
-      all.checked = chosen > 0 && chosen === boxes.length;
-      all.indeterminate = chosen > 0 && chosen < boxes.length;
+      const ticked = boxes.filter((box) => box.checked).length;
+      all.checked = ticked > 0 && ticked === boxes.length;
+      all.indeterminate = ticked > 0 && ticked < boxes.length;
     }
   };
 
   document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-select-none]")) selectNone();
     const box = event.target.closest("[data-select]");
     if (!box) return;
     const boxes = $$("[data-select]");
@@ -110,9 +147,10 @@
     if (event.target.matches("[data-select-all]")) {
       for (const box of $$("[data-select]")) box.checked = event.target.checked;
     }
-    if (event.target.matches("[data-select], [data-select-all]")) count();
+    if (event.target.matches("[data-select], [data-select-all]")) choose();
   });
 
-  document.addEventListener("console:refreshed", count);
-  count();
+  document.addEventListener("console:refreshed", chooseAgain);
+  // What was ticked when the reader left the page and came back.
+  choose();
 })();

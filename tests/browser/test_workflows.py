@@ -96,7 +96,9 @@ def test_rows_change_in_place_while_others_are_selected_by_keyboard(
     expect(page).to_have_url(re.compile(r"/workflows/held-1$"))
 
 
-def test_the_tree_opens_level_by_level(showcase: Showcase, open_page: Open) -> None:
+def test_the_tree_opens_level_by_level_and_keeps_what_is_selected(
+    showcase: Showcase, open_page: Open
+) -> None:
     page = open_page(table(showcase, "id=nested-1"))
     page.get_by_role("link", name="Tree").click()
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -105,8 +107,21 @@ def test_the_tree_opens_level_by_level(showcase: Showcase, open_page: Open) -> N
         expect(page.locator("tbody tr")).to_have_count(depth)
     expect(page.locator("tr.below")).to_have_count(3)
     opened = page.url
+    deepest = row(page, "nested-1-6-5-4").get_by_role("checkbox")
+    deepest.check()
     page.get_by_role("link", name="Hide children of nested").first.click()
     expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator(".selection")).to_contain_text("1 selected, 1 not on this page")
+    page.locator(".selection").get_by_role("button", name="Delete…").click()
+    dialog = page.get_by_role("dialog", name="Delete 1 workflow?")
+    expect(dialog).to_contain_text("nested-1-6-5-4")
+    dialog.get_by_role("button", name="Keep").click()
+    page.get_by_role("link", name="Show children of nested").first.click()
+    expect(deepest).to_be_checked()
+    page.get_by_label("Id", exact=True).fill("nested-")
+    expect(page.locator("[data-selected-count]")).to_have_text("1")
+    page.get_by_label("Id", exact=True).fill("waiting-")
+    expect(page.locator(".selection")).to_be_hidden()
     page.goto(opened)
     expect(page.locator("tbody tr")).to_have_count(4)
 
