@@ -148,14 +148,11 @@ class AlertWatch:
                 look = _Look(self, applications, applications[application_id], self._watched[application_id])
                 await look.judge(rules, open_alerts)
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for application_id, rules in by_application.items():
-                    if application_id in applications:
-                        group.create_task(judge(application_id, rules))
-        except BaseExceptionGroup as failures:
-            # One tells enough: they all met the same database.
-            raise failures.exceptions[0] from failures
+        judged = [judge(id_, rules) for id_, rules in by_application.items() if id_ in applications]
+        # What goes wrong with one application keeps nobody from judging the others.
+        for result in await asyncio.gather(*judged, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
 
 class _Look:

@@ -4,7 +4,9 @@ An executor that started and died while the conductor was away was never on reco
 database failed half-way may leave rows behind after its executor was forgotten. Both strand work silently.
 """
 
+import asyncio
 import logging
+import random
 
 from conductor_lite.clock import Clock
 from conductor_lite.errors import (
@@ -27,10 +29,17 @@ from conductor_lite.store.records import ApplicationRecord
 
 logger = logging.getLogger("conductor_lite.policies")
 
-#: Seconds between two looks at an application.
+#: Seconds between two looks at an application, give or take a tenth, so that applications spread.
 LOOK_SECS = 60.0
+JITTER = 0.1
 #: Seconds from an application's first executor to the first look: after a start the others come back first.
 SETTLE_SECS = 10.0
+#: Applications that are looked at at the same time, so that one that is slow to answer holds up few others.
+CONCURRENT_APPLICATIONS = 8
+#: After a look that took long an application is left alone for that many times as long.
+BREATHER = 20
+#: Longest wait after looks that failed, in intervals.
+MAX_BACKOFF = 8
 #: Where the SDK is too old to count pending workflows by owner: those in one listing, and listings in a look.
 MAX_LISTED = 1_000
 MAX_LISTINGS = 20
@@ -42,8 +51,12 @@ class _Turn:
 
     def __init__(self, due_at: float, recoveries: int) -> None:
         self.due_at = due_at
+        # Until then it is left alone, even after a recovery.
+        self.rest_until = 0.0
         # Recoveries that had ended by the last look.
         self.recoveries = recoveries
+        # Looks in a row that failed.
+        self.setbacks = 0
 
 
 class OrphanSweep:
@@ -53,20 +66,35 @@ class OrphanSweep:
         fleet: asks, and knows who is on record.
         applications: the table of applications.
         changes: whom to tell.
-        clock: the time of day.
+        clock: the clocks.
+        chance: spreads the looks; tests bring their own.
     """
 
     name = "orphan sweep"
     # Far less than the time between two looks, so that a recovery is soon looked at.
     interval_secs = 5.0
 
-    def __init__(self, fleet: Fleet, applications: Applications, changes: Changes, clock: Clock) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        applications: Applications,
+        changes: Changes,
+        clock: Clock,
+        chance: random.Random | None = None,
+    ) -> None:
         self._fleet = fleet
         self._applications = applications
         self._changes = changes
         self._clock = clock
+        self._chance = chance or random.Random()  # noqa: S311 - nothing secret depends on it
         # By application id, while an executor of it is connected.
         self._turns: dict[str, _Turn] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What those should know who look at this policy's health."""
+        failing = sum(turn.setbacks > 0 for turn in self._turns.values())
+        return (f"{failing} application(s) do not tell who owns their work",) if failing else ()
 
     async def round(self) -> None:
         """Look at each application that is due; one that cannot be asked now is looked at next time.
@@ -77,18 +105,37 @@ class OrphanSweep:
         applications = await self._applications.all()
         present = [item for item in applications if self._fleet.is_present(item.id)]
         self._turns = {item.id: self._turns.get(item.id) or self._first_turn(item.id) for item in present}
-        for application in present:
-            recoveries = self._fleet.recoveries(application.id)
-            turn, now = self._turns[application.id], self._clock.monotonic()
-            if now < turn.due_at and recoveries == turn.recoveries:
-                continue
-            turn.due_at, turn.recoveries = now + LOOK_SECS, recoveries
-            try:
-                await self.look(application)
-            except (NoHealthyExecutorError, NotFoundError):
-                continue
-            except DispatchError as error:
-                logger.warning("Orphans of %s could not be looked for: %s", application.name, error)
+        slots = asyncio.Semaphore(CONCURRENT_APPLICATIONS)
+
+        async def attend(application: ApplicationRecord) -> None:
+            async with slots:
+                await self._attend(application, self._turns[application.id])
+
+        results = await asyncio.gather(*map(attend, present), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _attend(self, application: ApplicationRecord, turn: _Turn) -> None:
+        recoveries, begun = self._fleet.recoveries(application.id), self._clock.monotonic()
+        if begun < turn.rest_until or (begun < turn.due_at and recoveries == turn.recoveries):
+            return
+        turn.recoveries = recoveries
+        try:
+            await self.look(application)
+            turn.setbacks = 0
+        except (NoHealthyExecutorError, NotFoundError):
+            # It left meanwhile.
+            pass
+        except DispatchError as error:
+            turn.setbacks += 1
+            logger.warning("Orphans of %s could not be looked for: %s", application.name, error)
+        finally:
+            ended = self._clock.monotonic()
+            backoff = min(1 << min(turn.setbacks, 8), MAX_BACKOFF)
+            spread = self._chance.uniform(1 - JITTER, 1 + JITTER)
+            turn.due_at = ended + LOOK_SECS * backoff * spread
+            turn.rest_until = ended + (ended - begun) * BREATHER
 
     async def look(self, application: ApplicationRecord) -> None:
         """Look at one application.

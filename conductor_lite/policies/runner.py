@@ -103,6 +103,12 @@ class PolicyRunner:
         error: str | None = None
         try:
             await policy.round()
+        except asyncio.CancelledError as failure:
+            if _is_stopping():
+                raise
+            # Something that the round waited for was given up, and not the round itself.
+            error = type(failure).__name__
+            logger.exception("The policy '%s' failed.", policy.name)
         except Exception as failure:
             # The outermost loop of a policy: the next round may fare better.
             error = str(failure) or type(failure).__name__
@@ -129,3 +135,8 @@ class PolicyRunner:
         backoff = min(1 << self._states[policy.name].health.failures, MAX_BACKOFF)
         wait_secs: float = policy.interval_secs * backoff
         return wait_secs * self._chance.uniform(1 - JITTER, 1 + JITTER)
+
+
+def _is_stopping() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

@@ -1,16 +1,21 @@
 """Rules judged round by round, with scripted executors on real sockets and clocks that tests move."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from support.executor import ScriptedExecutor
 from support.fake_clock import FakeClock
+from support.history import History
 from support.inbox import PASSWORD, TOKEN, inbox
 from support.served import APPLICATION, LOCAL, Run, Served
+from support.wait import wait_until_async
 
 from conductor_lite.fleet.changes import Changes
 from conductor_lite.notify import Notifier
+from conductor_lite.policies import alert_evaluation
 from conductor_lite.policies.alert_delivery import AlertDelivery
 from conductor_lite.policies.alerts import AlertWatch
 from conductor_lite.protocol import (
@@ -297,6 +302,11 @@ def test_stranded_version_is_told_until_somebody_runs_it(watch: Callable[..., An
         await alerts.judge(later_secs=60)
         (item,) = await alerts.history()
         assert item.alert.alert_metadata["application_versions"] == "0"
+        assert item.alert.resolved_at is None
+        await scene.executor("new", "0")
+        await scene.await_status("old", None, "0")
+        await alerts.judge(later_secs=15)
+        assert (await alerts.history())[0].alert.resolved_at is not None
 
     watch(body)
 
@@ -313,6 +323,104 @@ def test_schedule_that_does_not_run_is_told(watch: Callable[..., Any]) -> None:
         await alerts.judge(later_secs=61)
         (item,) = await alerts.history()
         assert item.alert.alert_metadata["missed_schedules"] == "hourly"
+        ran = msgspec.structs.replace(schedule, last_fired_at=alerts.clock.now().isoformat())
+        asked.answers(ListSchedules, ListSchedulesReply(schedules=[ran]))
+        await alerts.judge(later_secs=15)
+        assert (await alerts.history())[0].alert.resolved_at is not None
+
+    watch(body)
+
+
+def test_executors_that_keep_dying_are_told_until_they_have_stopped(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        for version in ("1", "2"):
+            await scene.executor(f"surviving-{version}", version)
+        dying = [await scene.executor("dying", version) for version in ("1", "2")]
+        await alerts.rule(rule_type="RecoveryFlapping", rule_metadata={"threshold": 2, "period_secs": 60})
+        # The audit log goes by the real clock.
+        alerts.clock.time = datetime.now(UTC)
+        await alerts.judge()
+        assert await alerts.history() == []
+        for executor in dying:
+            await executor.vanish()
+
+        async def recovered() -> bool:
+            return [entry.status for entry in await scene.audit("executor.recovery")] == ["success"] * 2
+
+        await wait_until_async(recovered, 10, "both to be recovered")
+        await alerts.judge(later_secs=15)
+        (item,) = await alerts.history()
+        assert item.alert.alert_metadata == {
+            "application_name": APPLICATION,
+            "recovery_count": "2",
+            "threshold": "2",
+            "period_secs": "60",
+        }
+        await alerts.judge(later_secs=61)
+        assert (await alerts.history())[0].alert.resolved_at is not None
+
+    watch(body)
+
+
+@pytest.mark.parametrize("old_sdk", [False, True])
+def test_workflows_are_slow_by_how_long_they_run_and_failures_are_old_one_day(
+    watch: Callable[..., Any], old_sdk: bool
+) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        # Older ones know neither counts nor the times by which these ask for workflows.
+        history = History(["completed_after", "dequeued_before"] if old_sdk else [])
+        asked = ScriptedExecutor("asked", "1", scene.workload)
+        history.answer_through(asked)
+        if old_sdk:
+            unknown = GetWorkflowAggregatesReply(error_message="Unknown message type")
+            asked.answers(GetWorkflowAggregates, unknown)
+        else:
+            history.count_through(asked)
+        await scene.connected(asked)
+        now = int(alerts.clock.now().timestamp() * 1_000)
+        history.add("waited long", now - 90_000, "PENDING", queue_name="q", dequeued_at_epoch_ms=now - 5_000)
+        history.add("waits", now - 90_000, "ENQUEUED", queue_name="q")
+        history.add("failed long ago", now - 90_000, "ERROR", **_ended(now - 80_000))
+        history.add("failed", now - 90_000, "ERROR", **_ended(now - 10_000))
+        history.add("gave up", now - 90_000, "MAX_RECOVERY_ATTEMPTS_EXCEEDED", **_ended(now - 10_000))
+        await alerts.rule(rule_type="SlowWorkflow", rule_metadata={"threshold_secs": 30})
+        await alerts.rule(rule_type="WorkflowFailure", rule_metadata={"threshold": 2, "period_secs": 60})
+        await alerts.judge()
+        (failures,) = await alerts.history()
+        assert failures.alert.alert_metadata["failed_workflow_count"] == "2"
+        await alerts.judge(later_secs=26)
+        (failures, slow) = await alerts.history()
+        assert slow.alert.alert_metadata["slow_workflow_count"] == "1"
+        assert slow.alert.resolved_at is failures.alert.resolved_at is None
+        history.change("waited long", status="SUCCESS", completed_at_epoch_ms=now + 40_000)
+        await alerts.judge(later_secs=25)
+        assert all(item.alert.resolved_at is not None for item in await alerts.history())
+
+    watch(body)
+
+
+def _ended(epoch_ms: int) -> dict[str, int]:
+    return {"completed_at_epoch_ms": epoch_ms, "updated_at_epoch_ms": epoch_ms}
+
+
+def test_one_application_that_cannot_be_judged_keeps_nobody_from_judging_another(
+    watch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        await executor_with(scene, {"mail": 2})
+        await alerts.rule(**SLOW_QUEUE)
+        await scene.application_id("bank")
+        rules = scene.conductor.operations.alerting_rules
+        await rules.create(LOCAL, "bank", rule_type="StrandedVersion", rule_metadata={})
+
+        def broken(*arguments: Any) -> None:
+            raise RuntimeError("a fault of ours")
+
+        monkeypatch.setattr(alert_evaluation, "stranded_version", broken)
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="a fault of ours"):
+                await alerts.judge(later_secs=60)
+        assert len(await alerts.history()) == 1
 
     watch(body)
 

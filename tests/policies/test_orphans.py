@@ -1,5 +1,7 @@
 """The orphan sweep, with scripted executors on real sockets and clocks that tests set."""
 
+import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +13,15 @@ from support.wait import wait_until_async
 from conductor_lite.errors import NotFoundError
 from conductor_lite.fleet.changes import Changes
 from conductor_lite.operations.applications import ApplicationChanges
-from conductor_lite.policies.orphans import LOOK_SECS, MAX_LISTED, SETTLE_SECS, OrphanSweep
+from conductor_lite.policies.orphans import (
+    BREATHER,
+    JITTER,
+    LOOK_SECS,
+    MAX_BACKOFF,
+    MAX_LISTED,
+    SETTLE_SECS,
+    OrphanSweep,
+)
 from conductor_lite.protocol import (
     GetWorkflowAggregates,
     GetWorkflowAggregatesReply,
@@ -25,6 +35,8 @@ from conductor_lite.protocol import (
 from conductor_lite.store.applications import Applications
 
 LOST = ("lost", "1")
+#: Seconds after which a look is due in any case.
+SURELY_SECS = LOOK_SECS * (1 + JITTER)
 
 
 class Sweep:
@@ -33,17 +45,19 @@ class Sweep:
     def __init__(self, scene: Served) -> None:
         self.clocks = Clocks()
         conductor = scene.conductor
-        self._policy = OrphanSweep(conductor.fleet, Applications(conductor.db), Changes(), self.clocks)
+        self.policy = OrphanSweep(
+            conductor.fleet, Applications(conductor.db), Changes(), self.clocks, random.Random(1)
+        )
 
     async def round(self, later_secs: float = 0) -> None:
         """One round, which may find that nothing is due."""
         self.clocks.pass_secs(later_secs)
-        await self._policy.round()
+        await self.policy.round()
 
     async def look(self) -> None:
         """As many rounds as it takes until it looks."""
         await self.round()
-        await self.round(LOOK_SECS)
+        await self.round(SURELY_SECS)
 
 
 async def executor_that_tells(scene: Served, *, old_sdk: bool = False) -> ScriptedExecutor:
@@ -139,11 +153,11 @@ def test_with_the_setting_it_is_recovered_by_itself_once_it_had_its_timeout(run:
         await sweep.look()
         # A calendar that is set forward makes nobody late.
         sweep.clocks.jump(86_400)
-        await sweep.round(later_secs=LOOK_SECS)
-        await sweep.round(later_secs=LOOK_SECS)
+        await sweep.round(later_secs=SURELY_SECS)
+        await sweep.round(later_secs=SURELY_SECS)
         assert await unknown(scene) == ["lost"]
         assert recovered(asked) == []
-        await sweep.round(later_secs=LOOK_SECS)
+        await sweep.round(later_secs=SURELY_SECS)
         await scene.await_status("lost", None)
         assert recovered(asked) == [["lost"]]
 
@@ -159,7 +173,7 @@ def test_what_a_recovery_left_behind_is_recovered_again_without_the_setting(run:
         # Its database had failed half-way: the row turns up although nothing was said to be pending.
         scene.workload.pending.add(("dying", "1"))
         await sweep.look()
-        await sweep.round(later_secs=LOOK_SECS)
+        await sweep.round(later_secs=SURELY_SECS)
         await scene.await_status("dying", None)
         assert recovered(asked) == [["dying"], ["dying"]]
         assert scene.workload.pending == set()
@@ -189,8 +203,8 @@ def test_it_looks_a_moment_after_a_start_then_at_intervals_and_after_each_recove
         assert not await looks(0)
         assert not await looks(SETTLE_SECS - 1)
         assert await looks(1)
-        assert not await looks(LOOK_SECS - 1)
-        assert await looks(1)
+        assert not await looks(LOOK_SECS * (1 - JITTER) - 1)
+        assert await looks(LOOK_SECS * 2 * JITTER + 1)
         dying = await scene.executor("dying")
         await dying.vanish()
         await wait_until_async(
@@ -244,5 +258,51 @@ def test_an_orphan_behind_many_pending_workflows_is_found_by_listings_too(run: R
         scene.workload.pending.add(("lost behind them", "1"))
         await sweep.look()
         assert "lost behind them" in await unknown(scene)
+
+    run(body)
+
+
+def test_an_application_that_cannot_tell_or_is_slow_is_asked_less_and_holds_up_nobody(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(scene: Served) -> None:
+        sweep = Sweep(scene)
+        fleet, bank_id = scene.conductor.fleet, await scene.application_id("bank")
+        shop, bank = ScriptedExecutor("e1"), ScriptedExecutor("e2")
+        nobody = GetWorkflowAggregatesReply(aggregates=[])
+        shop.answers(GetWorkflowAggregates, GetWorkflowAggregatesReply(error_message="the database is away"))
+        bank.answers(GetWorkflowAggregates, nobody)
+        await scene.connected(shop)
+        await bank.connect(scene.ws_url, "bank")
+        await wait_until_async(lambda: fleet.is_present(bank_id), 5, "the other application to connect")
+
+        async def looks(executor: ScriptedExecutor, rounds: int, secs: float) -> list[int]:
+            found = []
+            for number in range(rounds):
+                before = executor.count(GetWorkflowAggregates)
+                await sweep.round(secs)
+                found += [number] * (executor.count(GetWorkflowAggregates) - before)
+            return found
+
+        await sweep.round()
+        failed = await looks(shop, 40, SURELY_SECS)
+        waits = [later - earlier for earlier, later in pairwise(failed)]
+        assert waits[:2] == [2, 4]
+        assert set(waits[2:]) <= {MAX_BACKOFF - 1, MAX_BACKOFF}
+        # The other one, at the same time.
+        assert bank.count(GetWorkflowAggregates) == 40
+        assert sweep.policy.notes == ("1 application(s) do not tell who owns their work",)
+
+        async def slowly(request: GetWorkflowAggregates) -> Reply:
+            sweep.clocks.pass_secs(30)
+            return nobody
+
+        shop.on(GetWorkflowAggregates, slowly)
+        while sweep.policy.notes:
+            await sweep.round(SURELY_SECS)
+        # It had its rest of ten minutes before it was asked again, even after a recovery.
+        monkeypatch.setattr(fleet, "recoveries", lambda application_id: 1)
+        assert await looks(shop, 6, BREATHER * 30 / 5 - 1) == [5]
+        await bank.vanish()
 
     run(body)

@@ -22,6 +22,7 @@ class Counting:
         self.rounds = 0
         self.under_way = 0
         self.failing = False
+        self.cancelled = False
         #: Set it to let a round end that waits for it.
         self.delay_event: asyncio.Event | None = None
 
@@ -35,6 +36,10 @@ class Counting:
         self.rounds += 1
         if self.failing:
             raise RuntimeError("no disk")
+        if self.cancelled:
+            given_up = asyncio.get_running_loop().create_future()
+            given_up.cancel()
+            await given_up
 
 
 def test_rounds_follow_each_other_and_a_fault_ends_none() -> None:
@@ -54,6 +59,11 @@ def test_rounds_follow_each_other_and_a_fault_ends_none() -> None:
         failed = policy.rounds
         await wait_until_async(lambda: policy.rounds >= failed + 2, 5, "a round that works")
         assert runner.health()[0].failures == 0
+        # As when what a round waits for is given up, which is not the end of the policy.
+        policy.cancelled = True
+        failed = policy.rounds
+        await wait_until_async(lambda: policy.rounds >= failed + 3, 5, "rounds that are given up")
+        assert (runner.health()[0].error, runner.health()[0].failures > 0) == ("CancelledError", True)
         await runner.stop()
 
     asyncio.run(body())

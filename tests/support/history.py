@@ -1,5 +1,6 @@
 """An application's workflows in memory, listed as an SDK lists them: scripted executors answer from it."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,15 @@ from typing import Any
 import msgspec
 from support.executor import ScriptedExecutor
 
-from conductor_lite.protocol import ListWorkflows, ListWorkflowsReply, WorkflowFilters, WorkflowRecord
+from conductor_lite.protocol import (
+    GetWorkflowAggregates,
+    GetWorkflowAggregatesReply,
+    ListWorkflows,
+    ListWorkflowsReply,
+    WorkflowAggregateRecord,
+    WorkflowFilters,
+    WorkflowRecord,
+)
 
 _ONE_OF = {
     "workflow_ids": "workflow_id",
@@ -46,6 +55,21 @@ class History:
             return ListWorkflowsReply(workflows=self.list(request.body))
 
         executor.on(ListWorkflows, handler)
+
+    def count_through(self, executor: ScriptedExecutor) -> None:
+        """Let an executor count these workflows by queue."""
+
+        async def handler(request: GetWorkflowAggregates) -> GetWorkflowAggregatesReply:
+            body = msgspec.convert(msgspec.structs.asdict(request.body), WorkflowFilters)
+            counts = Counter(item.queue_name for item in self.list(body))
+            return GetWorkflowAggregatesReply(
+                aggregates=[
+                    WorkflowAggregateRecord(group={"queue_name": queue}, count=count)
+                    for queue, count in counts.items()
+                ]
+            )
+
+        executor.on(GetWorkflowAggregates, handler)
 
     def add(self, workflow_id: str, created: int, status: str = "SUCCESS", **fields: Any) -> None:
         """Add a workflow, or put another in its place."""
