@@ -5,8 +5,8 @@ from itertools import islice, takewhile
 
 import msgspec
 
-from conductor_lite.console.formatting import plural
 from conductor_lite.cron import UnknownCronError, fields, runs
+from conductor_lite.wording import plural
 
 
 class CronPreview(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +50,6 @@ def preview(cron: str, timezone: str | None, now: datetime, count: int = 5) -> C
         now: an aware time.
         count: how many runs to tell.
     """
-    # Imported here, for few pages show a schedule.
-    from cronsim.explain import explain
-
     try:
         found = tuple(islice(runs(cron, timezone, now), count))
     except UnknownCronError as error:
@@ -60,7 +57,7 @@ def preview(cron: str, timezone: str | None, now: datetime, count: int = 5) -> C
     except OverflowError:
         found = ()
     return CronPreview(
-        words=explain(fields(cron)), next_runs=found, reason="" if found else "it does not come again"
+        words=_words(fields(cron)), next_runs=found, reason="" if found else "it does not come again"
     )
 
 
@@ -90,3 +87,35 @@ def count_runs(
         first=found[0] if found else None,
         last=found[-1] if found and not more else None,
     )
+
+
+def _words(expression: str) -> str:
+    """``Every 15 minutes`` rather than ``Every 15th minute of every hour``, where that is what it comes to.
+
+    Only where it is: ``*/7`` starts anew with each hour.
+    """
+    # Imported here, for few pages show a schedule.
+    from cronsim.explain import explain
+
+    *seconds, minute, hour, day, month, weekday = expression.split()
+    second, date = "".join(seconds) or "0", (day, month, weekday)
+    if (minute, hour) == ("*", "*") and (count := _even_step(second, 60)):
+        return _counted(explain(" ".join(("*", "*", "*", *date))), "Every second", f"Every {count} seconds")
+    if second == "0" and "/" not in hour and (count := _even_step(minute, 60)):
+        return _counted(explain(" ".join(("*", hour, *date))), "Every minute", f"Every {count} minutes")
+    if (second, minute) == ("0", "0") and (count := _even_step(hour, 24)):
+        start = "At the start of every hour"
+        return _counted(explain(" ".join(("0", "*", *date))), start, f"Every {count} hours")
+    return explain(expression)
+
+
+def _even_step(field: str, whole: int) -> int | None:
+    """The step of a field such as ``*/15``, if it is more than one and goes into the whole without a rest."""
+    start, _, step = field.partition("/")
+    if start != "*" or not step.isdecimal():
+        return None
+    return int(step) if 1 < int(step) < whole and whole % int(step) == 0 else None
+
+
+def _counted(words: str, each: str, counted: str) -> str:
+    return counted + words.removeprefix(each)

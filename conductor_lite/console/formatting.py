@@ -104,11 +104,6 @@ def one_line(text: str, length: int = 120) -> str:
     return clip(" ".join(text[: 4 * length].split()), length)
 
 
-def count(number: int) -> str:
-    """A whole number with thousands set apart: ``12,345``."""
-    return f"{number:,}"
-
-
 def number(value: float) -> str:
     """A number that is whole or nearly so, with thousands set apart: ``12,345``, ``2.5``."""
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.1f}"
@@ -124,11 +119,6 @@ def size(number_of_bytes: int) -> str:
             break
         value, unit = value / 1024, larger
     return f"{value:.1f} {unit}" if value < 10 else f"{value:,.0f} {unit}"
-
-
-def plural(number: int, noun: str, nouns: str | None = None) -> str:
-    """A number with its noun: ``1 executor``, ``12 executors``."""
-    return f"{count(number)} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def plain(value: object) -> str:

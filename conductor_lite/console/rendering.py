@@ -15,7 +15,7 @@ from jinja2.runtime import Context
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from conductor_lite import __version__
+from conductor_lite import __version__, wording
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console import formatting
 from conductor_lite.console.assets import asset_url
@@ -40,7 +40,7 @@ _COMPRESSION_LEVEL = 3
 _FILTERS: tuple[Callable[..., object], ...] = (
     formatting.clip,
     formatting.coarse,
-    formatting.count,
+    wording.count,
     formatting.duration,
     formatting.gist,
     formatting.iso,
@@ -48,7 +48,7 @@ _FILTERS: tuple[Callable[..., object], ...] = (
     formatting.moment,
     formatting.one_line,
     formatting.plain,
-    formatting.plural,
+    wording.plural,
     formatting.relative,
     formatting.shorten,
     formatting.size,

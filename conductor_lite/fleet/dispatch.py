@@ -114,7 +114,9 @@ class Dispatch:
                 ) from failure
         if failure is not None:
             raise NoExecutorAnsweredError(
-                f"None of the {len(asked)} executor(s) of {name} that were asked answered: {failure}"
+                f"None of the {len(asked)} executors of {name} that were asked answered: {failure}"
+                if len(asked) > 1
+                else f"The one executor of {name} that was asked did not answer: {failure}"
             ) from failure
         raise NoHealthyExecutorError(_nobody(name, application_version, executor_id))
 

@@ -12,6 +12,7 @@ from conductor_lite.fleet.dispatch import Dispatch, raise_reported
 from conductor_lite.fleet.liveness import AskPending, Case, Decision, ExecutorKey, Forget, Recover
 from conductor_lite.fleet.registry import ApplicationFleet
 from conductor_lite.protocol import ExistPendingWorkflows, Recovery, RecoveryReply
+from conductor_lite.wording import plural
 
 logger = logging.getLogger("conductor_lite.fleet")
 
@@ -81,7 +82,10 @@ class RecoveryDesk:
         except ConductorError as failure:
             error = str(failure)
             logger.warning(
-                "Recovery of %d executor(s) of %s failed: %s", len(executor_ids), fleet.record.name, error
+                "Recovery of %s of %s failed: %s",
+                plural(len(executor_ids), "executor"),
+                fleet.record.name,
+                error,
             )
             self._decide(fleet, fleet.liveness.refused(decision.cases, self._clock.monotonic(), error))
         else:

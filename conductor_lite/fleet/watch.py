@@ -27,6 +27,7 @@ from conductor_lite.fleet.tasks import Tasks
 from conductor_lite.fleet.unknown import UnknownExecutors
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.records import NewAuditEntry
+from conductor_lite.wording import noun, plural
 
 logger = logging.getLogger("conductor_lite.fleet")
 
@@ -93,7 +94,12 @@ class Watch:
                     self._mark(fleet, keys, Status.DISCONNECTED)
                 case MarkDead(keys):
                     self._mark(fleet, keys, Status.DEAD)
-                    logger.warning("%d executor(s) of %s are dead.", len(keys), fleet.record.name)
+                    logger.warning(
+                        "%s of %s %s dead.",
+                        plural(len(keys), "executor"),
+                        fleet.record.name,
+                        noun(len(keys), "is", "are"),
+                    )
                 case Recover():
                     self._tasks.spawn(self._recover(fleet, decision), "recovery")
                 case AskPending():

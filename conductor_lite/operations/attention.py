@@ -12,6 +12,7 @@ from conductor_lite.operations.activity import Activity, Backlog, Outcomes
 from conductor_lite.operations.applications import Application
 from conductor_lite.store.alert_records import AlertRecord
 from conductor_lite.telemetry import PolicyHealth
+from conductor_lite.wording import noun, plural
 
 UNAVAILABLE: Final = "application_unavailable"
 STRANDED: Final = "stranded_version"
@@ -103,7 +104,10 @@ def of_application(
         yield Attention(
             kind=UNKNOWN,
             application_name=name,
-            title=f"{found.pending_count} workflow(s) wait for an executor that nobody knows",
+            title=(
+                f"{plural(found.pending_count, 'workflow')} {noun(found.pending_count, 'waits', 'wait')} "
+                "for an executor that nobody knows"
+            ),
             advice=(
                 f"Executor {found.executor_id} of version {found.application_version} is not on "
                 "record here: it died while this server was away, or runs without an API key. If no such "
@@ -154,7 +158,7 @@ def _of_versions(application: Application) -> Iterator[Attention]:
                 application_name=application.record.name,
                 title=f"Version {version.application_version} is stranded",
                 advice=(
-                    f"{version.dead} dead executor(s) left workflows of version "
+                    f"{plural(version.dead, 'dead executor')} left workflows of version "
                     f"{version.application_version}, and nothing that runs it is connected. Start one "
                     "process of that version: its workflows are recovered the moment it connects."
                 ),
@@ -240,7 +244,10 @@ def _of_workflows(application_name: str, activity: Activity) -> Iterator[Attenti
         yield Attention(
             kind=WORKFLOW_FAILING,
             application_name=application_name,
-            title=f"{len(rest)} more workflow(s) fail: {_failed(failed, succeeded)}",
+            title=(
+                f"{len(rest)} more {noun(len(rest), 'workflow fails', 'workflows fail')}: "
+                f"{_failed(failed, succeeded)}"
+            ),
             advice="Among them " + ", ".join(each.workflow_name for each in rest[:_NAMED_WORKFLOWS]) + ".",
             since=activity.hour,
         )

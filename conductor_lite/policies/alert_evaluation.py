@@ -18,6 +18,7 @@ from conductor_lite.store.records import (
     UnresponsiveApplication,
     WorkflowFailure,
 )
+from conductor_lite.wording import noun, plural
 
 #: Seconds that an application must be away before it counts: less is a reconnection.
 UNAVAILABLE_SECS = 10.0
@@ -39,7 +40,7 @@ def workflow_failure(rule: WorkflowFailure, failed_count: int) -> AlertText | No
         return None
     return AlertText(
         name="WorkflowFailure",
-        message=f"{failed_count} {_workflows(rule.workflow_name)} failed within {rule.period_secs} s.",
+        message=f"{_workflows(failed_count, rule.workflow_name)} failed within {rule.period_secs} s.",
         metadata={
             "workflow_name": rule.workflow_name,
             "failed_workflow_count": str(failed_count),
@@ -57,7 +58,10 @@ def slow_queue(rule: SlowQueue, waiting: Mapping[str, int]) -> AlertText | None:
     total = sum(stuck.values())
     return AlertText(
         name="SlowQueue",
-        message=f"{total} workflow(s) have waited longer than {rule.threshold_secs} s in {_named(stuck)}.",
+        message=(
+            f"{plural(total, 'workflow')} {noun(total, 'has', 'have')} waited longer than "
+            f"{rule.threshold_secs} s in {_named(stuck)}."
+        ),
         metadata={
             "queue_name": rule.queue_name,
             "stuck_workflow_count": str(total),
@@ -76,9 +80,12 @@ def unresponsive_application(
     connected = [executor for executor in executors if executor.status == HEALTHY]
     if any(executor.responsive for executor in connected) or unavailable_secs < UNAVAILABLE_SECS:
         return None
-    what = (
-        f"None of its {len(connected)} connected executor(s) answers" if connected else "It has no executor"
-    )
+    if not connected:
+        what = "It has no executor"
+    elif len(connected) == 1:
+        what = "Its one connected executor does not answer"
+    else:
+        what = f"None of its {plural(len(connected), 'connected executor')} answers"
     return AlertText(
         name="UnresponsiveApplication",
         message=f"{application_name} does not respond. {what}.",
@@ -119,7 +126,7 @@ def recovery_flapping(rule: RecoveryFlapping, application_name: str, recovery_co
     return AlertText(
         name="RecoveryFlapping",
         message=(
-            f"Executors of {application_name} were recovered {recovery_count} times within "
+            f"Executors of {application_name} were recovered {plural(recovery_count, 'time')} within "
             f"{rule.period_secs} s: something keeps killing them."
         ),
         metadata={
@@ -137,7 +144,10 @@ def executor_lost(rule: ExecutorLost, application_name: str, lost: Sequence[str]
         return None
     return AlertText(
         name="ExecutorLost",
-        message=f"{len(lost)} executor(s) of {application_name} were lost: {_named(lost)}.",
+        message=(
+            f"{plural(len(lost), 'executor')} of {application_name} {noun(len(lost), 'was', 'were')} lost: "
+            f"{_named(lost)}."
+        ),
         metadata={
             "application_name": application_name,
             "executor_ids": ",".join(lost),
@@ -153,7 +163,10 @@ def slow_workflow(rule: SlowWorkflow, slow_count: int) -> AlertText | None:
         return None
     return AlertText(
         name="SlowWorkflow",
-        message=f"{slow_count} {_workflows(rule.workflow_name)} have run for over {rule.threshold_secs} s.",
+        message=(
+            f"{_workflows(slow_count, rule.workflow_name)} {noun(slow_count, 'has', 'have')} run for over "
+            f"{rule.threshold_secs} s."
+        ),
         metadata={
             "workflow_name": rule.workflow_name,
             "slow_workflow_count": str(slow_count),
@@ -201,11 +214,12 @@ def resolved(rule_type: str, fired_message: str, metadata: Mapping[str, str], no
     )
 
 
-def _workflows(name: str) -> str:
-    return "workflow(s)" if name == _EVERY else f"workflow(s) {name}"
+def _workflows(number: int, name: str) -> str:
+    words = plural(number, "workflow")
+    return words if name == _EVERY else f"{words} {name}"
 
 
 def _named(names: Mapping[str, int] | Sequence[str]) -> str:
     first = list(names)[:_NAMED]
     others = len(names) - len(first)
-    return ", ".join(first) + (f" and {others} other(s)" if others else "")
+    return ", ".join(first) + (f" and {plural(others, 'other')}" if others else "")

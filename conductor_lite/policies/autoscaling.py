@@ -24,6 +24,7 @@ from conductor_lite.protocol import Reply, Request
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.autoscaling import AutoscalingPolicies
 from conductor_lite.store.records import ApplicationRecord, AutoscalingPolicy
+from conductor_lite.wording import noun, plural
 
 R = TypeVar("R", bound=Reply)
 
@@ -84,9 +85,15 @@ class AutoscalingWatch:
     def notes(self) -> tuple[str, ...]:
         """What those should know who look at this policy's health."""
         too_old = sum(trouble.is_too_old for trouble in self._troubles.values())
-        notes = [f"{too_old} application(s) have an SDK too old to recommend executors for"]
+        notes = [
+            f"{plural(too_old, 'application')} {noun(too_old, 'has', 'have')} an SDK too old to recommend "
+            "executors for"
+        ]
         silent = len(self._troubles) - too_old
-        silences = [f"{silent} application(s) do not tell what their queue calls for: asked less often"]
+        silences = [
+            f"{plural(silent, 'application')} {noun(silent, 'does', 'do')} not tell what the queue calls "
+            "for: asked less often"
+        ]
         return tuple((notes if too_old else []) + (silences if silent else []))
 
     async def round(self) -> None:

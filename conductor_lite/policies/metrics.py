@@ -24,6 +24,7 @@ from conductor_lite.store.metric_families import DAY, MINUTE, QUARTER, Group
 from conductor_lite.store.metric_points import MetricPoints
 from conductor_lite.store.metric_records import MetricSource
 from conductor_lite.store.records import ApplicationRecord
+from conductor_lite.wording import noun, plural
 
 logger = logging.getLogger("conductor_lite.policies")
 
@@ -85,9 +86,16 @@ class MetricCollection:
     def notes(self) -> tuple[str, ...]:
         """What those should know who look at this policy's health."""
         listed = len(self._measurer.answers_by_listings())
-        notes = [f"{listed} application(s) have an SDK too old for aggregates: counted from listings"]
-        slow = [f"{len(self._slow)} application(s) answer slowly: asked every 15 minutes"]
-        return tuple((notes if listed else []) + (slow if self._slow else []))
+        notes = [
+            f"{plural(listed, 'application')} {noun(listed, 'has', 'have')} an SDK too old for aggregates: "
+            "counted from listings"
+        ]
+        tardy = len(self._slow)
+        slow = [
+            f"{plural(tardy, 'application')} {noun(tardy, 'answers', 'answer')} slowly: "
+            "asked every 15 minutes"
+        ]
+        return tuple((notes if listed else []) + (slow if tardy else []))
 
     async def round(self) -> None:
         """Collect whatever minute is over by now.

@@ -25,6 +25,7 @@ from conductor_lite.store.applications import Applications
 from conductor_lite.store.records import ApplicationRecord
 from conductor_lite.store.snapshots import BATCH_SIZE
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
+from conductor_lite.wording import noun, plural
 
 logger = logging.getLogger("conductor_lite.policies")
 
@@ -103,9 +104,14 @@ class Snapshots:
         """What those should know who look at this policy's health."""
         failing = sum(turn.sync.progress.error is not None for turn in self._turns.values())
         held_up = sum(turn.setbacks > 0 for turn in self._turns.values()) - failing
-        notes = [f"{failing} application(s) could not be listed: their pages say why"] if failing else []
-        slow = [f"{held_up} application(s) answer slowly: asked less often"] if held_up > 0 else []
-        return tuple(notes + slow)
+        notes = [
+            f"{plural(failing, 'application')} could not be listed: "
+            f"{noun(failing, 'its page says', 'their pages say')} why"
+        ]
+        slow = [
+            f"{plural(held_up, 'application')} {noun(held_up, 'answers', 'answer')} slowly: asked less often"
+        ]
+        return tuple((notes if failing else []) + (slow if held_up > 0 else []))
 
     async def round(self) -> None:
         """Give a turn to everyone who is due; clear away what is too old, and what deleted ones left.

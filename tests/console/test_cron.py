@@ -16,7 +16,15 @@ NOW = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
     [
         ("* * * * *", None, "Every minute", "2026-03-28T12:01:00+00:00"),
         ("0 0 3 * * *", None, "At 03:00 every day", "2026-03-29T03:00:00+00:00"),
-        ("*/10 * * * * *", None, "Every 10th second of every minute", "2026-03-28T12:00:10+00:00"),
+        ("*/10 * * * * *", None, "Every 10 seconds", "2026-03-28T12:00:10+00:00"),
+        ("*/7 * * * *", None, "Every seventh minute of every hour", "2026-03-28T12:07:00+00:00"),
+        (
+            "*/10 9-17 * * 1",
+            None,
+            "Every 10 minutes from 09:00 through 17:59 on Monday",
+            "2026-03-30T09:00:00+00:00",
+        ),
+        ("0 0 */6 * * *", None, "Every 6 hours", "2026-03-28T18:00:00+00:00"),
         (
             "0 9 * * MON-FRI",
             "America/New_York",

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from conductor_lite.console import formatting
+from conductor_lite.wording import plural
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -53,9 +54,9 @@ def test_long_ids_are_cut_in_the_middle_to_the_length_asked_for() -> None:
 
 
 def test_numbers_carry_their_noun_in_the_right_form() -> None:
-    assert formatting.plural(1, "executor") == "1 executor"
-    assert formatting.plural(12_345, "executor") == "12,345 executors"
-    assert formatting.plural(0, "entry", "entries") == "0 entries"
+    assert plural(1, "executor") == "1 executor"
+    assert plural(12_345, "executor") == "12,345 executors"
+    assert plural(0, "entry", "entries") == "0 entries"
 
 
 def test_nested_values_read_on_one_line() -> None:

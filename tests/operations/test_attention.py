@@ -155,7 +155,7 @@ def test_the_workflows_that_fail_most_are_named_and_the_others_counted() -> None
     items = found(executor("a"), activity=lately(outcomes=many))
     assert [item.workflow_name for item in items] == ["w5", "w4", "w3", None]
     assert items[0].title == "w5 fails: 15 of 16 that ended within the last hour failed"
-    assert items[3].title == "3 more workflow(s) fail: 33 of 36 that ended within the last hour failed"
+    assert items[3].title == "3 more workflows fail: 33 of 36 that ended within the last hour failed"
 
 
 @pytest.mark.parametrize(

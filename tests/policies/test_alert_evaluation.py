@@ -154,4 +154,4 @@ def test_end_is_told_under_another_name() -> None:
 def test_long_lists_of_names_are_cut_short() -> None:
     found = evaluation.executor_lost(ExecutorLost(), "shop", [f"e{number}" for number in range(8)])
     assert found is not None
-    assert "e4 and 3 other(s)" in found.message
+    assert "e4 and 3 others" in found.message

@@ -337,7 +337,7 @@ def test_an_sdk_too_old_for_aggregates_is_counted_from_listings_and_this_is_said
         assert minute.groups == {Group.STARTED, Group.FINISHED, Group.STEP_RUNS}
         assert await scene.rows(MINUTE, "workflow_enqueued") == {T0: 1}
         assert scene.policy.notes == (
-            "1 application(s) have an SDK too old for aggregates: counted from listings",
+            "1 application has an SDK too old for aggregates: counted from listings",
         )
         source = await scene.reading.source(scene.applications["shop"].id)
         assert source is not None
@@ -455,7 +455,7 @@ def test_a_slow_application_is_asked_a_quarter_of_an_hour_at_a_time(run: Any) ->
 
         shop.before_answer = dawdle
         await scene.minutes(1)
-        assert scene.policy.notes == ("1 application(s) answer slowly: asked every 15 minutes",)
+        assert scene.policy.notes == ("1 application answers slowly: asked every 15 minutes",)
         asked = len(shop.requests)
         for _ in range(7):
             await scene.round(60)

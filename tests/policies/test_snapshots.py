@@ -231,7 +231,7 @@ def test_an_sdk_that_cannot_list_at_all_is_said_to_and_asked_seldom(play: Play) 
         assert source is not None
         assert source.synced_at is None
         assert source.progress.error is not None
-        assert stage.policy.notes == ("1 application(s) could not be listed: their pages say why",)
+        assert stage.policy.notes == ("1 application could not be listed: its page says why",)
 
     play(body)
 
@@ -526,7 +526,7 @@ def test_a_slow_application_is_asked_less(play: Play, monkeypatch: pytest.Monkey
             turns.append(stage.executor.count(ListWorkflows) - before)
         assert max(turns) <= 3
         assert sum(1 for count in turns if count) < 12
-        assert stage.policy.notes == ("1 application(s) answer slowly: asked less often",)
+        assert stage.policy.notes == ("1 application answers slowly: asked less often",)
 
     play(body)
 

@@ -12,7 +12,6 @@ from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.bulk.target import Target, filters_of, matching, selected
-from conductor_lite.console.formatting import count
 from conductor_lite.console.forms import Flash, Form
 from conductor_lite.console.frame import frame
 from conductor_lite.console.preferences import preferences
@@ -25,6 +24,7 @@ from conductor_lite.operations.applications import Application
 from conductor_lite.operations.bulk import MAX_WORKFLOWS, BulkAction, BulkJob, BulkOptions
 from conductor_lite.operations.topics import application_topic, jobs_topic
 from conductor_lite.protocol import WorkflowFilters
+from conductor_lite.wording import count
 
 #: How actions stand in addresses.
 ACTIONS: dict[str, BulkAction] = {

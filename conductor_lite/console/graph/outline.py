@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from conductor_lite.console.formatting import count as counted
-from conductor_lite.console.formatting import plural
 from conductor_lite.console.timeline.spans import SpanKind, SpanStatus, StepFacts, understand, workflow_status
 from conductor_lite.console.timeline.timeline import MAX_LEVELS, Branch
 from conductor_lite.protocol import StepRecord, WorkflowRecord
+from conductor_lite.wording import count as counted
+from conductor_lite.wording import plural
 
 #: Boxes and steps of one picture.
 MAX_NODES = 200

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from conductor_lite.console.formatting import plural
 from conductor_lite.console.payloads import Limits, Node, Payload, read, summary
 from conductor_lite.console.payloads.failures import Failure, read_failure
 from conductor_lite.console.payloads.samples import INLINE_CHARS
 from conductor_lite.console.rendering import Shortcut
+from conductor_lite.wording import plural
 
 #: Trees within a page, and on a page of their own.
 SMALL = Limits(chars=INLINE_CHARS, nodes=300, depth=20)

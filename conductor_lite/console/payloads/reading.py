@@ -1,11 +1,11 @@
 """From text to payload: which format it is, and what to say when it is none. The formats live next door."""
 
-from conductor_lite.console.formatting import count
 from conductor_lite.console.payloads.json_text import JsonReader
 from conductor_lite.console.payloads.node_inspect import InspectReader
 from conductor_lite.console.payloads.python_repr import ReprReader
 from conductor_lite.console.payloads.reader import Limits, Reader
 from conductor_lite.console.payloads.tree import Format, Node, Payload
+from conductor_lite.wording import count
 
 _READERS: dict[Format, type[Reader]] = {
     "json": JsonReader,

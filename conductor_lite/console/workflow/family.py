@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from conductor_lite.console.formatting import count, moment, plural
+from conductor_lite.console.formatting import moment
 from conductor_lite.console.kept import Kept
 from conductor_lite.console.timeline.spans import ENDED, step_kind, workflow_status
 from conductor_lite.console.timeline.timeline import MAX_LEVELS, Branch
@@ -20,6 +20,7 @@ from conductor_lite.console.workflow.subject import Subject
 from conductor_lite.errors import DispatchError, NotFoundError
 from conductor_lite.operations.deadline import deadline, remaining_secs
 from conductor_lite.protocol import StepRecord, WorkflowFilters, WorkflowRecord
+from conductor_lite.wording import count, plural
 
 #: Steps of one workflow, and of all of them.
 MAX_STEPS = 5_000

@@ -10,13 +10,14 @@ from typing import TypeAlias
 
 import msgspec
 
-from conductor_lite.console.formatting import clip, moment, plural
+from conductor_lite.console.formatting import clip, moment
 from conductor_lite.console.kept import Kept
 from conductor_lite.console.timeline.spans import ENDED, step_kind, workflow_status
 from conductor_lite.console.workflow.subject import Subject
 from conductor_lite.errors import DispatchError, ExecutorReportedError, NotFoundError
 from conductor_lite.operations.deadline import deadline, remaining_secs
 from conductor_lite.protocol import StepAggregatesBody, StepRecord, WorkflowRecord
+from conductor_lite.wording import plural
 
 #: Failures that are told apart by counting; where there are more, results are loaded as far as that goes.
 MAX_FAILURES = 5_000
