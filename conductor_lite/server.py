@@ -47,6 +47,7 @@ from conductor_lite.store.autoscaling import AutoscalingPolicies
 from conductor_lite.store.database import Database
 from conductor_lite.store.executors import Executors
 from conductor_lite.store.folder import DataFolder
+from conductor_lite.store.idempotency_keys import IdempotencyKeys
 from conductor_lite.store.keys import ApiKeys
 from conductor_lite.store.metric_points import MetricPoints
 from conductor_lite.store.metric_reading import MetricReading
@@ -137,6 +138,7 @@ class Conductor:
                 retention=self._retention,
                 autoscaling_policies=autoscaling_policies,
                 audit_log=audit_log,
+                idempotency_keys=IdempotencyKeys(db),
                 snapshots=snapshots,
                 snapshot_search=SnapshotSearch(db),
                 fleet=self.fleet,

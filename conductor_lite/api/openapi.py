@@ -8,6 +8,7 @@ import msgspec
 
 from conductor_lite import __version__
 from conductor_lite.api.accept import JSON, PLAIN
+from conductor_lite.api.idempotency import DESCRIPTION, IDEMPOTENCY_HEADER, MAX_KEY_LENGTH
 from conductor_lite.api.operation import AnyOperation, Nothing
 from conductor_lite.api.problems import MEDIA_TYPE, ErrorModel
 from conductor_lite.api.table import by_path
@@ -26,6 +27,14 @@ _SECURITY_SCHEMES = {
         "bearerFormat": "JWT",
         "description": "A user's token from the OIDC provider, where one is set up.",
     },
+}
+
+_IDEMPOTENCY_KEY = {
+    "name": IDEMPOTENCY_HEADER,
+    "in": "header",
+    "required": False,
+    "description": DESCRIPTION,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
 }
 
 
@@ -90,6 +99,7 @@ def _describe(row: AnyOperation, schemas: _Schemas) -> dict[str, Any]:
         "parameters": [
             *schemas.parameters(row.path_parameters, "path"),
             *schemas.parameters(row.query_parameters, "query"),
+            *([_IDEMPOTENCY_KEY] if row.caution else ()),
         ],
     }
     if row.requires_login:

@@ -8,6 +8,7 @@ import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.operations import Operations
+from conductor_lite.operations.once import Attempt, Caution
 
 PathT = TypeVar("PathT", bound=msgspec.Struct)
 QueryT = TypeVar("QueryT", bound=msgspec.Struct)
@@ -31,6 +32,8 @@ class Call(msgspec.Struct, Generic[PathT, QueryT, BodyT], frozen=True, kw_only=T
     path: PathT
     query: QueryT
     body: BodyT
+    #: Set where it is to be done once, however often it is sent.
+    attempt: Attempt | None = None
     #: Further headers of the answer; to be set before a result or the first page is given.
     headers: dict[str, str] = msgspec.field(default_factory=dict)
 
@@ -53,6 +56,8 @@ class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=T
     #: Name under which the called operation writes the audit log; None for reads.
     audit: str | None = None
     path_parameters: type[PathT]
+    #: Set where sending it twice does its work twice, unless the caller makes up an idempotency key.
+    caution: Caution | None = None
     #: Whether only users who log in can do it. As long as there is no login, nobody is asked what they want:
     #: it answers 404.
     requires_login: bool = False

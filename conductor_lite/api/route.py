@@ -23,6 +23,7 @@ from conductor_lite.api.decoding import (
     decode_query,
 )
 from conductor_lite.api.departure import unless_gone
+from conductor_lite.api.idempotency import IDEMPOTENCY_HEADER, REPLAYED_HEADER, idempotency_key
 from conductor_lite.api.limits import Turnstile, name_of_address, name_of_caller
 from conductor_lite.api.login import login_missing
 from conductor_lite.api.middleware import REQUEST_ID
@@ -36,6 +37,7 @@ from conductor_lite.config import Settings
 from conductor_lite.errors import ConductorError, InvalidError, StoreError, UnauthenticatedError
 from conductor_lite.operations import Operations
 from conductor_lite.operations.deadline import deadline
+from conductor_lite.operations.once import Attempt
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +145,7 @@ class OperationRoute(BaseRoute):
         )
         if DEADLINE_HEADER in request.headers:
             turn.enter_context(deadline(decode_deadline(request.headers[DEADLINE_HEADER])))
-        work = _carry_out(operation, call, request.headers.get("accept", ""))
+        work = self._carry_out(operation, call, request)
         # A change is seen through to its audit entry, for it may have been made already.
         return await (work if operation.audit else unless_gone(request, work))
 
@@ -166,21 +168,44 @@ class OperationRoute(BaseRoute):
             raise InvalidError(f"{operation.operation_id} needs a JSON body.")
         return body()
 
+    async def _carry_out(
+        self, operation: AnyOperation, call: Call[Any, Any, Any], request: Request
+    ) -> Response:
+        if operation.paged_handler is not None:
+            return await paged_response(operation.paged_handler(call), call.headers)
+        if operation.handler is None:
+            raise LookupError(f"{operation.operation_id} has no handler.")
+        key = idempotency_key(request.headers.getlist(IDEMPOTENCY_HEADER)) if operation.caution else None
+        if key is not None:
+            return await self._once(operation, call, key)
+        result = await operation.handler(call)
+        headers = {**_NO_STORE, **call.headers}
+        if operation.plain_text is not None:
+            headers["Vary"] = "Accept"
+            if prefers_plain_text(request.headers.get("accept", "")):
+                return Response(operation.plain_text(result), operation.status, headers, PLAIN)
+        return _encoded(operation, msgspec.json.encode(result), headers)
 
-async def _carry_out(operation: AnyOperation, call: Call[Any, Any, Any], accept: str) -> Response:
-    if operation.paged_handler is not None:
-        return await paged_response(operation.paged_handler(call), call.headers)
-    if operation.handler is None:
-        raise LookupError(f"{operation.operation_id} has no handler.")
-    result = await operation.handler(call)
+    async def _once(self, operation: AnyOperation, call: Call[Any, Any, Any], key: str) -> Response:
+        handler, caution = operation.handler, operation.caution
+        if handler is None or caution is None:
+            raise LookupError(f"{operation.operation_id} takes no idempotency key.")
+
+        async def work(attempt: Attempt) -> bytes:
+            return msgspec.json.encode(await handler(msgspec.structs.replace(call, attempt=attempt)))
+
+        asked = [operation.operation_id, call.path, call.query, call.body]
+        outcome = await self._operations.once.run(call.actor, f"api.{key}", asked, work, caution)
+        headers = {**_NO_STORE, **call.headers}
+        if outcome.replayed:
+            headers[REPLAYED_HEADER] = "true"
+        return _encoded(operation, outcome.answer, headers)
+
+
+def _encoded(operation: AnyOperation, content: bytes, headers: dict[str, str]) -> Response:
     if operation.status == 204:
-        return Response(status_code=204, headers=_NO_STORE)
-    headers = {**_NO_STORE, **call.headers}
-    if operation.plain_text is not None:
-        headers["Vary"] = "Accept"
-        if prefers_plain_text(accept):
-            return Response(operation.plain_text(result), operation.status, headers, PLAIN)
-    return Response(msgspec.json.encode(result), operation.status, headers, JSON)
+        return Response(status_code=204, headers=headers)
+    return Response(content, operation.status, headers, JSON)
 
 
 def _decode_segment(segment: str) -> str:

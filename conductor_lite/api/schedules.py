@@ -13,6 +13,7 @@ from conductor_lite.api.schemas.definitions import (
     TriggerOutputBody,
 )
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
+from conductor_lite.operations.once import Caution
 from conductor_lite.protocol import ScheduleFilters
 
 _SCHEDULES = "/v2/orgs/{orgName}/apps/{appName}/schedules"
@@ -128,6 +129,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Schedules",
         permission=APPLICATION_WRITE,
         audit="schedule.trigger",
+        caution=Caution(),
         path_parameters=SchedulePath,
         query_parameters=Nothing,
         body=Nothing,
@@ -143,6 +145,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Schedules",
         permission=APPLICATION_WRITE,
         audit="schedule.backfill",
+        caution=Caution(settles=True),
         path_parameters=SchedulePath,
         query_parameters=Nothing,
         body=BackfillInputBody,

@@ -21,6 +21,7 @@ from conductor_lite.api.schemas.workflow_actions import (
 from conductor_lite.api.schemas.workflows import ImportWorkflowInputBody
 from conductor_lite.api.translation import none
 from conductor_lite.auth.permissions import APPLICATION_WRITE
+from conductor_lite.operations.once import Caution
 from conductor_lite.protocol import ForkBody, ForkFromFailureBody
 
 _WORKFLOWS = "/v2/orgs/{orgName}/apps/{appName}/workflows"
@@ -44,7 +45,7 @@ async def _resume(call: Call[WorkflowPath, Nothing, ResumeWorkflowInputBody]) ->
 
 async def _restart(call: Call[WorkflowPath, Nothing, Nothing]) -> RestartWorkflowOutputBody:
     new_id = await call.operations.workflow_actions.restart(
-        call.actor, call.path.app_name, call.path.workflow_id
+        call.actor, call.path.app_name, call.path.workflow_id, call.attempt
     )
     return RestartWorkflowOutputBody(workflow_id=new_id)
 
@@ -62,7 +63,7 @@ async def _fork(call: Call[WorkflowPath, Nothing, ForkWorkflowInputBody]) -> For
         queue_name=none(call.body.queue_name),
         queue_partition_key=none(call.body.queue_partition_key),
     )
-    new_id = await call.operations.workflow_actions.fork(call.actor, call.path.app_name, body)
+    new_id = await call.operations.workflow_actions.fork(call.actor, call.path.app_name, body, call.attempt)
     return ForkWorkflowOutputBody(workflow_id=new_id)
 
 
@@ -146,6 +147,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Workflows",
         permission=APPLICATION_WRITE,
         audit="workflow.resume",
+        caution=Caution(),
         path_parameters=WorkflowPath,
         query_parameters=Nothing,
         body=ResumeWorkflowInputBody,
@@ -161,6 +163,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Workflows",
         permission=APPLICATION_WRITE,
         audit="workflow.restart",
+        caution=Caution(settles=True),
         path_parameters=WorkflowPath,
         query_parameters=Nothing,
         body=Nothing,
@@ -191,6 +194,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Workflows",
         permission=APPLICATION_WRITE,
         audit="workflow.fork",
+        caution=Caution(settles=True),
         path_parameters=WorkflowPath,
         query_parameters=Nothing,
         body=ForkWorkflowInputBody,
@@ -221,6 +225,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Workflows",
         permission=APPLICATION_WRITE,
         audit="workflow.import",
+        caution=Caution(),
         path_parameters=ApplicationPath,
         query_parameters=Nothing,
         body=ImportWorkflowInputBody,
@@ -253,6 +258,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Workflows",
         permission=APPLICATION_WRITE,
         audit="workflow.bulk_resume",
+        caution=Caution(in_parts=True),
         path_parameters=ApplicationPath,
         query_parameters=Nothing,
         body=BulkResumeInputBody,
@@ -285,6 +291,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Workflows",
         permission=APPLICATION_WRITE,
         audit="workflow.fork_from_failure",
+        caution=Caution(in_parts=True),
         path_parameters=ApplicationPath,
         query_parameters=Nothing,
         body=BulkForkFromFailureBody,

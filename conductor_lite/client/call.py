@@ -34,10 +34,13 @@ class Call(msgspec.Struct, Generic[ResultT], frozen=True, kw_only=True):
     #: Says of a POST or PATCH that it may be repeated too.
     repeatable: bool = False
 
+    #: Says of a POST that it is sent with an idempotency key, and may therefore be repeated.
+    keyed: bool = False
+
     @property
     def idempotent(self) -> bool:
         """Whether sending it twice does no more than sending it once."""
-        return self.repeatable or self.method in _IDEMPOTENT_METHODS
+        return self.repeatable or self.keyed or self.method in _IDEMPOTENT_METHODS
 
 
 class Listing(Call[list[ItemT]], Generic[ItemT], frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """From a call to a request, and from a response to a result or an error; and when to try again. No I/O."""
 
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -9,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from conductor_lite.api.idempotency import IDEMPOTENCY_HEADER
 from conductor_lite.client.call import Call, ResultT
 from conductor_lite.client.errors import UnexpectedAnswerError, error_from
 from conductor_lite.errors import FieldError, InvalidError
@@ -46,7 +48,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(call: Call[Any], organization: str) -> OutgoingRequest:
-    """Turn a call into a request.
+    """Turn a call into a request; what is sent again is the same request, with the same idempotency key.
 
     Args:
         call: what to ask.
@@ -59,6 +61,8 @@ def encode(call: Call[Any], organization: str) -> OutgoingRequest:
     for name, value in {"orgName": organization, **call.names}.items():
         path = path.replace(f"{{{name}}}", _segment(name, value))
     headers: dict[str, str] = {}
+    if call.keyed:
+        headers[IDEMPOTENCY_HEADER] = str(uuid.uuid4())
     content = None
     if call.body is not None:
         content = msgspec.json.encode(_given(call.body))

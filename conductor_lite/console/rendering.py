@@ -5,6 +5,7 @@ import functools
 import gzip
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -185,6 +186,7 @@ def _environment() -> Environment:
     environment.globals["spark_top"] = spark_top
     environment.globals["asset_url"] = asset_url
     environment.globals["version"] = __version__
+    environment.globals["made_up_id"] = made_up_id
     return environment
 
 
@@ -233,6 +235,11 @@ def _compressed(request: Request, response: Response) -> Response:
 def _hash(text: str) -> str:
     """A short stable name for an element's id, whatever characters the text has."""
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def made_up_id() -> str:
+    """An id that nothing else has."""
+    return str(uuid.uuid4())
 
 
 def _live_url(request: Request, page: Page) -> str:

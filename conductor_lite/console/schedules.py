@@ -14,12 +14,14 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.console.cron import RunCount, count_runs, preview
 from conductor_lite.console.forms import Flash, Form
 from conductor_lite.console.frame import frame
+from conductor_lite.console.once import Deed, once
 from conductor_lite.console.preferences import local_moment, preferences
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site, View, explain
 from conductor_lite.console.tables import Paging, cut, page_number
 from conductor_lite.console.urls import app_url, name_in, named_url, workflow_url
 from conductor_lite.errors import DispatchError, InvalidError
+from conductor_lite.operations.once import Attempt, Caution
 from conductor_lite.operations.schedules import MAX_BACKFILL
 from conductor_lite.operations.snapshots import Served
 from conductor_lite.operations.topics import application_topic
@@ -192,9 +194,15 @@ class SchedulesPage:
     async def trigger(self, request: Request, actor: Actor, form: Form) -> Response:
         """Run a schedule's workflow once, and go to the workflow."""
         name, schedule_name = request.path_params["name"], name_in(request, "schedule")
-        workflow_id = await self._site.operations.schedules.trigger(actor, name, schedule_name)
-        flash = Flash(text=f"Started a run of {schedule_name}: this workflow.")
-        return self._site.redirect(request, workflow_url(name, workflow_id), flash)
+        operations = self._site.operations
+
+        async def work(_: Attempt | None) -> Deed:
+            workflow_id = await operations.schedules.trigger(actor, name, schedule_name)
+            flash = Flash(text=f"Started a run of {schedule_name}: this workflow.")
+            return Deed(flash=flash, url=workflow_url(name, workflow_id))
+
+        deed = await once(operations, actor, form, ["trigger", name, schedule_name], work, Caution())
+        return self._site.redirect(request, deed.url, deed.flash)
 
     async def ask_backfill(self, request: Request, actor: Actor) -> Page:
         """Ask for the period of a backfill; by default the last day."""
@@ -210,12 +218,24 @@ class SchedulesPage:
             if not form.checked("sure"):
                 page = await self._backfill_page(request, actor, period, counted=True)
                 return self._site.respond(request, page, actor)
-            ids = await self._site.operations.schedules.backfill(actor, name, schedule_name, *period)
+            deed = await self._backfill(actor, form, name, schedule_name, period)
         except InvalidError as error:
             page = await self._backfill_page(request, actor, None, given=given, problem=explain(error))
             return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
-        flash = Flash(text=f"Started {len(ids):,} run{'' if len(ids) == 1 else 's'} of {schedule_name}.")
-        return self._site.redirect(request, named_url(name, "schedules", schedule_name), flash)
+        return self._site.redirect(request, deed.url, deed.flash)
+
+    async def _backfill(
+        self, actor: Actor, form: Form, name: str, schedule_name: str, period: "_Period"
+    ) -> Deed:
+        operations = self._site.operations
+
+        async def work(_: Attempt | None) -> Deed:
+            ids = await operations.schedules.backfill(actor, name, schedule_name, *period)
+            words = f"Started {len(ids):,} run{'' if len(ids) == 1 else 's'} of {schedule_name}."
+            return Deed(flash=Flash(text=words), url=named_url(name, "schedules", schedule_name))
+
+        asked = ["backfill", name, schedule_name, *(moment.isoformat() for moment in period)]
+        return await once(operations, actor, form, asked, work, Caution(settles=True))
 
     def _question(self, verb: str) -> View:
         async def confirm(request: Request, actor: Actor) -> Page:

@@ -18,6 +18,7 @@ from conductor_lite.operations.installation import Installations
 from conductor_lite.operations.keys import ApiKeys
 from conductor_lite.operations.metrics import Metrics
 from conductor_lite.operations.notification_targets import NotificationTargets
+from conductor_lite.operations.once import Once
 from conductor_lite.operations.organization import Organization
 from conductor_lite.operations.overview import Overviews
 from conductor_lite.operations.policies import Policies
@@ -37,6 +38,7 @@ class Operations:
     """All operations, built once on one context."""
 
     def __init__(self, context: Context) -> None:
+        self.once = Once(context)
         self.applications = Applications(context)
         self.executors = Executors(context)
         self.keys = ApiKeys(context)

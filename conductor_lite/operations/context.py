@@ -29,6 +29,7 @@ from conductor_lite.store.alerts import Alerts
 from conductor_lite.store.applications import Applications as ApplicationStore
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.autoscaling import AutoscalingPolicies
+from conductor_lite.store.idempotency_keys import IdempotencyKeys
 from conductor_lite.store.keys import ApiKeys as ApiKeyStore
 from conductor_lite.store.metric_reading import MetricReading
 from conductor_lite.store.notification_targets import NotificationTargets as NotificationTargetStore
@@ -74,6 +75,7 @@ class Context:
         retention_runs: RetentionRuns,
         retention: RetentionRunner,
         audit_log: AuditLog,
+        idempotency_keys: IdempotencyKeys,
         snapshots: SnapshotStore,
         snapshot_search: SnapshotSearch,
         fleet: Fleet,
@@ -98,6 +100,7 @@ class Context:
         self.retention_runs = retention_runs
         self.retention = retention
         self.audit_log = audit_log
+        self.idempotency_keys = idempotency_keys
         self.snapshots = snapshots
         self.snapshot_search = snapshot_search
         self.fleet = fleet

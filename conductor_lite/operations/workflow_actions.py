@@ -17,6 +17,7 @@ from conductor_lite.errors import (
     UnsupportedMessageError,
 )
 from conductor_lite.operations.context import Context
+from conductor_lite.operations.once import Attempt, unknown_outcome
 from conductor_lite.operations.versions import latest_version_name
 from conductor_lite.operations.workflows import find_workflow
 from conductor_lite.protocol import (
@@ -84,8 +85,16 @@ class WorkflowActions:
             request = Resume(workflow_id=workflow_id, queue_name=queue_name)
             await self._succeed(application, request, application_version=version)
 
-    async def restart(self, actor: Actor, application_name: str, workflow_id: str) -> str | None:
+    async def restart(
+        self, actor: Actor, application_name: str, workflow_id: str, attempt: Attempt | None = None
+    ) -> str | None:
         """Start a workflow anew from its first step, under a new id.
+
+        Args:
+            actor: on whose behalf.
+            application_name: of which application.
+            workflow_id: which workflow.
+            attempt: where it is to be done once however often it is asked for.
 
         Returns:
             The new id, where the SDK tells it: those that no longer restart are asked to fork.
@@ -93,10 +102,20 @@ class WorkflowActions:
         Raises as ``cancel`` does.
         """
         async with self._acting(actor, application_name, "workflow.restart", workflow_id) as application:
+            anew, restart = ForkBody(workflow_id=workflow_id, start_step=0), Restart(workflow_id=workflow_id)
+            if attempt is not None:
+                # A restart makes up the new id by itself, so nobody could tell whether it was done already.
+                try:
+                    return await self._fork(application, anew, attempt)
+                except UnsupportedMessageError:
+                    if attempt.again:
+                        raise unknown_outcome() from None
+                    await self._succeed(application, restart)
+                    return None
             try:
-                await self._succeed(application, Restart(workflow_id=workflow_id))
+                await self._succeed(application, restart)
             except UnsupportedMessageError:
-                return await self._fork(application, ForkBody(workflow_id=workflow_id, start_step=0))
+                return await self._fork(application, anew)
             return None
 
     async def rewind(self, actor: Actor, application_name: str, workflow_id: str) -> None:
@@ -109,10 +128,12 @@ class WorkflowActions:
         async with self._acting(actor, application_name, "workflow.rewind", workflow_id):
             raise UnsupportedMessageError(_NO_REWIND, _NO_REWIND)
 
-    async def fork(self, actor: Actor, application_name: str, body: ForkBody) -> str:
+    async def fork(
+        self, actor: Actor, application_name: str, body: ForkBody, attempt: Attempt | None = None
+    ) -> str:
         """Run a workflow again from a step on, under a new id, which is returned.
 
-        Raises as ``cancel`` does.
+        ``attempt`` is as for ``restart``. Raises as ``cancel`` does.
         """
         async with self._acting(actor, application_name, "workflow.fork", body.workflow_id) as application:
             if body.start_step < 0:
@@ -126,7 +147,7 @@ class WorkflowActions:
                         ),
                     ),
                 )
-            return await self._fork(application, body)
+            return await self._fork(application, body, attempt)
 
     async def delete(
         self, actor: Actor, application_name: str, workflow_id: str, *, delete_children: bool = False
@@ -262,11 +283,22 @@ class WorkflowActions:
                 f"{len(missing)} of the workflows do not exist in {application.name}, such as {first!r}."
             )
 
-    async def _fork(self, application: ApplicationRecord, body: ForkBody) -> str:
+    async def _fork(
+        self, application: ApplicationRecord, body: ForkBody, attempt: Attempt | None = None
+    ) -> str:
         # An id of ours makes the request name its result, whoever carries it out and however often.
-        new_id = body.new_workflow_id or str(uuid.uuid4())
+        new_id = body.new_workflow_id or (attempt.new_id if attempt else str(uuid.uuid4()))
+        if attempt and attempt.again and await self._is_fork(application, new_id, body.workflow_id):
+            return new_id
         request = ForkWorkflow(body=msgspec.structs.replace(body, new_workflow_id=new_id))
         return (await self._context.ask(application, request)).new_workflow_id or new_id
+
+    async def _is_fork(self, application: ApplicationRecord, new_id: str, workflow_id: str) -> bool:
+        try:
+            found = await find_workflow(self._context, application, new_id)
+        except NotFoundError:
+            return False
+        return found.forked_from == workflow_id
 
     async def _bulk(
         self,

@@ -101,6 +101,27 @@ class ApiKeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class IdempotencyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was asked for under an idempotency key."""
+
+    #: Number of the row.
+    id: int
+    #: The organization that it was asked in.
+    organization_id: str
+    #: Who asked.
+    subject: str
+    #: As the caller made it up.
+    key: str
+    #: Digest of what was asked.
+    request_digest: str
+    #: Id for what it may make, chosen before it is asked for.
+    new_id: str
+    #: When it was asked for first.
+    begun_at: datetime
+    #: What was answered; None as long as nobody knows how it ended.
+    answer: bytes | None = None
+
+
 class ExecutorRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One executor at one application version; the three identifying fields are its key."""
 

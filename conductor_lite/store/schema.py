@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -31,7 +32,7 @@ from conductor_lite.store.records import AutoscalingPolicy
 
 #: Every revision that this version can open or bring forward, oldest first. Kept here, next to the tables, so
 #: that opening an up-to-date database need not import Alembic.
-KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0006", "0008", "0009")
+KNOWN_REVISIONS: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0006", "0008", "0009", "0010")
 
 #: The revision that the tables below describe.
 HEAD_REVISION = KNOWN_REVISIONS[-1]
@@ -154,6 +155,25 @@ autoscaling_policies = Table(
     Column("policy", Json(AutoscalingPolicy), nullable=False),
     Column("updated_at", EpochMs, nullable=False),
     Column("declared", Boolean, nullable=False, server_default=false()),
+)
+
+#: What was asked for under an idempotency key lately, so that asking twice does it once.
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("organization_id", ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    # Who asked: the same key of somebody else is another key.
+    Column("subject", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("request_digest", String, nullable=False),
+    Column("new_id", String, nullable=False),
+    Column("begun_at", EpochMs, nullable=False),
+    # Null as long as nobody knows how it ended.
+    Column("answer", LargeBinary),
+    UniqueConstraint("organization_id", "subject", "key"),
+    Index(None, "begun_at"),
+    sqlite_autoincrement=True,
 )
 
 #: No foreign keys: what was done stays on record after the thing it was done to is gone.

@@ -84,7 +84,18 @@ _RULE_TYPES = (
 
 #: Parameters that we add.
 _SOURCE = "query source?: auto|executor|snapshot"
-ADDED_PARAMETERS = {"listWorkflows": [_SOURCE], "searchWorkflows": [_SOURCE], "getWorkflow": [_SOURCE]}
+_KEY = "header Idempotency-Key?: string"
+_ONCE = (
+    "backfillSchedule",
+    "bulkForkWorkflowsFromFailure",
+    "bulkResumeWorkflows",
+    "forkWorkflow",
+    "importWorkflow",
+    "resumeWorkflow",
+    "triggerSchedule",
+)
+_SOURCED = ("listWorkflows", "searchWorkflows", "getWorkflow")
+ADDED_PARAMETERS = {**{name: [_SOURCE] for name in _SOURCED}, **{name: [_KEY] for name in _ONCE}}
 
 #: Settings of an application that we add.
 _ADDED_SETTINGS = {

@@ -41,6 +41,7 @@ ODD = ScheduleRecord(
     status="PAUSED",
     last_fired_at="last week",
 )
+NIGHTLY_PAGE = "/apps/shop/schedules/nightly"
 BOTH = {record.schedule_name: record for record in (NIGHTLY, ODD)}
 
 
@@ -121,6 +122,9 @@ def test_pause_and_run_now(run: Run) -> None:
             assert executor.count(PauseSchedule) == 1
             started = await posted(client, "/apps/shop/schedules/nightly/trigger")
             assert started.headers["location"] == "/apps/shop/workflows/~?id=run+1%2F2"
+            again = [await posted(client, f"{NIGHTLY_PAGE}/trigger", once="a-token-of-ours") for _ in "12"]
+            assert again[0].headers["location"] == again[1].headers["location"]
+            assert executor.count(TriggerSchedule) == 2
             forged = {"csrf_token": "forged"}
             refused = await client.post("/apps/shop/schedules/nightly/pause", data=forged)
             assert refused.status_code == 403

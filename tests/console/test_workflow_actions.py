@@ -183,6 +183,33 @@ def test_restart_links_to_the_workflow_that_it_started(tmp_path: Path) -> None:
     play(tmp_path, body)
 
 
+def test_a_form_sent_twice_is_done_once_and_says_so(tmp_path: Path) -> None:
+    async def body(scene: Scene) -> None:
+        prepare(scene)
+        scene.shop.holds(workflow(status="ERROR"))
+        html = await scene.reader.page(f"{PAGE}/restart")
+        [token] = re.findall(r'name="once" value="([^"]+)"', html)
+        for times in (1, 2):
+            html = await follow(scene, await scene.reader.send(f"{PAGE}/restart", {"once": token}))
+            assert "Started order-7 anew, under a new id." in text_of(html)
+            assert ("it was done once" in text_of(html)) == (times == 2)
+        [fork] = sent(scene, ForkWorkflow)
+        assert f'href="/apps/shop/workflows/{fork.body.new_workflow_id}"' in html
+        # Filled in otherwise, the same form means something else; what failed may be tried again.
+        fields = {"start_step": "1", "once": token}
+        for step_number in ("1", "2", "2"):
+            await scene.reader.send(f"{PAGE}/fork", {**fields, "start_step": step_number})
+        assert [each.body.start_step for each in sent(scene, ForkWorkflow)] == [0, 1, 2]
+        refusal = ForkFromFailureReply(error_message="ValueError: not now")
+        for reply, status in ((refusal, 422), (ForkFromFailureReply(forked_workflow_ids=["new-9"]), 303)):
+            scene.shop.executor.answers(ForkFromFailure, reply)
+            answer = await scene.reader.send(f"{PAGE}/fork-from-failure", {"once": token})
+            assert answer.status_code == status
+            assert (f'name="once" value="{token}"' in answer.text) == (status == 422)
+
+    play(tmp_path, body)
+
+
 def test_fork_names_the_steps_and_begins_at_the_one_that_was_chosen(tmp_path: Path) -> None:
     async def body(scene: Scene) -> None:
         prepare(scene)

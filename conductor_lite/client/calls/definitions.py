@@ -89,6 +89,7 @@ def trigger_schedule(app: str, schedule: str) -> Call[TriggerOutputBody]:
         path="/v2/orgs/{orgName}/apps/{appName}/schedules/{scheduleName}/trigger",
         names={"appName": app, "scheduleName": schedule},
         result=TriggerOutputBody,
+        keyed=True,
     )
 
 
@@ -101,4 +102,5 @@ def backfill_schedule(app: str, schedule: str, body: BackfillInputBody) -> Call[
         names={"appName": app, "scheduleName": schedule},
         body=body,
         result=BackfillOutputBody,
+        keyed=True,
     )

@@ -42,6 +42,7 @@ def resume_workflow(app: str, workflow_id: str, body: ResumeWorkflowInputBody | 
         names={"appName": app, "workflowId": workflow_id},
         body=body,
         result=NoneType,
+        keyed=True,
     )
 
 
@@ -53,6 +54,7 @@ def restart_workflow(app: str, workflow_id: str) -> Call[RestartWorkflowOutputBo
         path="/v2/orgs/{orgName}/apps/{appName}/workflows/{workflowId}/restart",
         names={"appName": app, "workflowId": workflow_id},
         result=RestartWorkflowOutputBody,
+        keyed=True,
     )
 
 
@@ -79,6 +81,7 @@ def fork_workflow(
         names={"appName": app, "workflowId": workflow_id},
         body=body,
         result=ForkWorkflowOutputBody,
+        keyed=True,
     )
 
 
@@ -103,6 +106,7 @@ def import_workflow(app: str, body: ImportWorkflowInputBody) -> Call[None]:
         names={"appName": app},
         body=body,
         result=NoneType,
+        keyed=True,
     )
 
 
@@ -128,6 +132,7 @@ def bulk_resume_workflows(app: str, body: BulkResumeInputBody) -> Call[None]:
         names={"appName": app},
         body=body,
         result=NoneType,
+        keyed=True,
     )
 
 
@@ -155,4 +160,5 @@ def bulk_fork_workflows_from_failure(
         names={"appName": app},
         body=body,
         result=BulkForkFromFailureOutputBody,
+        keyed=True,
     )

@@ -16,6 +16,7 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.console.formatting import shorten
 from conductor_lite.console.forms import Flash, Form
 from conductor_lite.console.frame import frame
+from conductor_lite.console.once import ONCE_FIELD, Deed, once
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site, explain
 from conductor_lite.console.urls import app_url, name_in, workflow_url
@@ -24,10 +25,8 @@ from conductor_lite.console.workflow.facts import facts
 from conductor_lite.console.workflow.questions import question
 from conductor_lite.console.workflow.subject import Subject, subject_of
 from conductor_lite.errors import ConflictError, DispatchError, ExecutorReportedError, InvalidError
+from conductor_lite.operations.once import Attempt, Caution
 from conductor_lite.protocol import ForkBody, ForkFromFailureBody, WorkflowFilters
-
-#: What a deed did: what to say, and where to go on.
-Done = tuple[Flash, str]
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 #: The fields of all forms, as they are when nobody has filled them in.
@@ -39,6 +38,14 @@ _BLANK = {
     "new_workflow_id": "",
     "start_step": "",
     "problem": "",
+    ONCE_FIELD: "",
+}
+#: What is true of deeds that do their work twice when they are done twice.
+_CAUTIONS: Mapping[Kind, Caution] = {
+    "resume": Caution(),
+    "restart": Caution(settles=True),
+    "fork": Caution(settles=True),
+    "fork-from-failure": Caution(),
 }
 
 
@@ -47,7 +54,7 @@ class WorkflowActionsPage:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._does: dict[Kind, Callable[[Subject, Form], Awaitable[Done]]] = {
+        self._does: dict[Kind, Callable[[Subject, Form, Attempt | None], Awaitable[Deed]]] = {
             "cancel": self._cancel,
             "resume": self._resume,
             "restart": self._restart,
@@ -76,17 +83,32 @@ class WorkflowActionsPage:
         subject = await subject_of(self._site, request, actor)
         kind = _kind(request)
         try:
-            reason = why_not(kind, facts(subject.workflow))
-            if reason:
-                raise ConflictError(reason)
-            flash, url = await self._does[kind](subject, form)
+            deed = await self._do(kind, subject, form)
         except (InvalidError, ConflictError, DispatchError) as error:
             filled = {name: form.text(name) for name in _BLANK} | {"problem": explain(error)}
+            if isinstance(error, ConflictError):
+                # Sent once more, having read this, it means another attempt.
+                filled[ONCE_FIELD] = ""
             page = await self._page(subject, filled)
             refused = isinstance(error, ExecutorReportedError) or not isinstance(error, DispatchError)
             status = 422 if refused else 503
             return self._site.respond(request, msgspec.structs.replace(page, status=status), actor)
-        return self._site.redirect(request, url, flash)
+        return self._site.redirect(request, deed.url, deed.flash)
+
+    async def _do(self, kind: Kind, subject: Subject, form: Form) -> Deed:
+        async def work(attempt: Attempt | None) -> Deed:
+            # Looked at here, for what was done already may not make sense any more.
+            reason = why_not(kind, facts(subject.workflow))
+            if reason and not (attempt and attempt.again):
+                raise ConflictError(reason)
+            return await self._does[kind](subject, form, attempt)
+
+        caution = _CAUTIONS.get(kind)
+        if caution is None:
+            return await work(None)
+        fields = {name: form.text(name) for name in _BLANK if name != ONCE_FIELD}
+        asked = [kind, subject.application_name, subject.workflow.workflow_id, fields]
+        return await once(self._site.operations, subject.actor, form, asked, work, caution)
 
     async def export(self, request: Request, actor: Actor) -> Response:
         """The workflow as a file in its SDK's own format; ``?children=yes`` puts its children into it."""
@@ -119,19 +141,19 @@ class WorkflowActionsPage:
             },
         )
 
-    async def _cancel(self, subject: Subject, form: Form) -> Done:
+    async def _cancel(self, subject: Subject, form: Form, attempt: Attempt | None) -> Deed:
         children = form.checked("children")
         await self._site.operations.workflow_actions.cancel(*subject.target, cancel_children=children)
         return _said(subject, f"Cancelled {_short(subject)}{' and its children' if children else ''}.")
 
-    async def _resume(self, subject: Subject, form: Form) -> Done:
+    async def _resume(self, subject: Subject, form: Form, attempt: Attempt | None) -> Deed:
         queue = form.text("queue_name") or None
         await self._site.operations.workflow_actions.resume(*subject.target, queue_name=queue)
         where = f" on queue {shorten(queue, 40)}" if queue else ""
         return _said(subject, f"Resumed {_short(subject)}{where}: it goes on after its last completed step.")
 
-    async def _restart(self, subject: Subject, form: Form) -> Done:
-        new_id = await self._site.operations.workflow_actions.restart(*subject.target)
+    async def _restart(self, subject: Subject, form: Form, attempt: Attempt | None) -> Deed:
+        new_id = await self._site.operations.workflow_actions.restart(*subject.target, attempt)
         new_id = new_id or await self._newest_fork(subject)
         text = f"Started {_short(subject)} anew, under a new id."
         return _said(subject, text, new_id)
@@ -156,7 +178,7 @@ class WorkflowActionsPage:
             return None
         return forks[0].workflow_id if forks else None
 
-    async def _fork(self, subject: Subject, form: Form) -> Done:
+    async def _fork(self, subject: Subject, form: Form, attempt: Attempt | None) -> Deed:
         start = form.text("start_step")
         if not _NUMBER.fullmatch(start):
             raise InvalidError("Say at which step the fork begins: a whole number from 0.")
@@ -169,10 +191,10 @@ class WorkflowActionsPage:
             queue_partition_key=form.text("queue_partition_key") or None,
         )
         name = subject.application_name
-        new_id = await self._site.operations.workflow_actions.fork(subject.actor, name, body)
+        new_id = await self._site.operations.workflow_actions.fork(subject.actor, name, body, attempt)
         return _said(subject, f"Forked {_short(subject)} from step {start}.", new_id)
 
-    async def _fork_from_failure(self, subject: Subject, form: Form) -> Done:
+    async def _fork_from_failure(self, subject: Subject, form: Form, attempt: Attempt | None) -> Deed:
         body = ForkFromFailureBody(
             workflow_ids=[subject.workflow.workflow_id],
             application_version=form.text("application_version") or None,
@@ -184,11 +206,11 @@ class WorkflowActionsPage:
         new_ids = await self._site.operations.workflow_actions.fork_from_failure(subject.actor, name, body)
         return _said(subject, f"Forked {_short(subject)} from where it failed.", next(iter(new_ids), None))
 
-    async def _delete(self, subject: Subject, form: Form) -> Done:
+    async def _delete(self, subject: Subject, form: Form, attempt: Attempt | None) -> Deed:
         children = form.checked("children")
         await self._site.operations.workflow_actions.delete(*subject.target, delete_children=children)
         text = f"Deleted {_short(subject)}{' and its children' if children else ''}."
-        return Flash(text=text), app_url(subject.application_name, "workflows")
+        return Deed(flash=Flash(text=text), url=app_url(subject.application_name, "workflows"))
 
 
 def _kind(request: Request) -> Kind:
@@ -196,11 +218,12 @@ def _kind(request: Request) -> Kind:
     return next(kind for kind in get_args(Kind) if kind == last)
 
 
-def _said(subject: Subject, text: str, new_id: str | None = None) -> Done:
+def _said(subject: Subject, text: str, new_id: str | None = None) -> Deed:
     if not new_id:
-        return Flash(text=text), subject.url()
+        return Deed(flash=Flash(text=text), url=subject.url())
     link = workflow_url(subject.application_name, new_id)
-    return Flash(text=text, link=link, link_text=f"Open {shorten(new_id, 24)}"), subject.url()
+    flash = Flash(text=text, link=link, link_text=f"Open {shorten(new_id, 24)}")
+    return Deed(flash=flash, url=subject.url())
 
 
 def _short(subject: Subject) -> str:

@@ -1,0 +1,221 @@
+"""Requests and forms that are sent twice: done once, across failures and restarts."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from support.executor import ScriptedExecutor
+from support.served import LOCAL, Run, Served, served
+
+from conductor_lite.client import AsyncClient, RetryPolicy, calls
+from conductor_lite.config import Settings
+from conductor_lite.errors import NoHealthyExecutorError, StandingLostError
+from conductor_lite.operations import once
+from conductor_lite.operations.once import Attempt, Caution, Outcome
+from conductor_lite.protocol import (
+    ForkWorkflow,
+    ForkWorkflowReply,
+    GetSchedule,
+    GetScheduleReply,
+    GetWorkflow,
+    GetWorkflowReply,
+    Restart,
+    ScheduleRecord,
+    TriggerSchedule,
+    TriggerScheduleReply,
+    WorkflowRecord,
+)
+
+SHOP = "/v2/orgs/local/apps/shop"
+PLAIN = Caution()
+FORK = f"{SHOP}/workflows/order-7/fork"
+TRIGGER = f"{SHOP}/schedules/nightly/trigger"
+
+
+class Orders:
+    """An application's workflows, behind an executor that can be made to do a thing and not to say so."""
+
+    def __init__(self) -> None:
+        self.workflows = {"order-7": WorkflowRecord(workflow_id="order-7", status="SUCCESS")}
+        self.triggered = 0
+        self.silent = False
+        self.executor = ScriptedExecutor("exec-1")
+        self.executor.on(GetWorkflow, self._get)
+        self.executor.on(ForkWorkflow, self._fork)
+        self.executor.on(TriggerSchedule, self._trigger)
+        schedule = ScheduleRecord(schedule_name="nightly", workflow_name="report", cron="0 3 * * *")
+        self.executor.answers(GetSchedule, GetScheduleReply(schedule=schedule))
+
+    async def _get(self, request: GetWorkflow) -> GetWorkflowReply:
+        return GetWorkflowReply(workflow=self.workflows.get(request.workflow_id))
+
+    async def _fork(self, request: ForkWorkflow) -> ForkWorkflowReply | None:
+        body = request.body
+        assert body.new_workflow_id is not None
+        if body.new_workflow_id in self.workflows:
+            return ForkWorkflowReply(error_message="IntegrityError: it exists already")
+        self.workflows[body.new_workflow_id] = WorkflowRecord(
+            workflow_id=body.new_workflow_id, status="PENDING", forked_from=body.workflow_id
+        )
+        return None if self.silent else ForkWorkflowReply(new_workflow_id=body.new_workflow_id)
+
+    async def _trigger(self, request: TriggerSchedule) -> TriggerScheduleReply | None:
+        self.triggered += 1
+        return None if self.silent else TriggerScheduleReply(workflow_id=f"run-{self.triggered}")
+
+
+async def sent(scene: Served, path: str, key: str, body: Any = None, **headers: str) -> httpx.Response:
+    return await scene.http("POST", path, json=body, headers={"Idempotency-Key": key, **headers})
+
+
+def test_a_request_sent_twice_is_done_once_and_tells_the_same_both_times(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        orders = Orders()
+        await scene.connected(orders.executor)
+        # At the same time, and afterwards.
+        both = await asyncio.gather(*(sent(scene, FORK, "k-1", {"startStep": 2}) for _ in range(2)))
+        third = await sent(scene, FORK, '"k-1"', {"startStep": 2})
+        assert [answer.status_code for answer in (*both, third)] == [201] * 3, third.text
+        assert both[0].json() == both[1].json() == third.json()
+        assert sorted(answer.headers.get("idempotency-replayed", "") for answer in both) == ["", "true"]
+        assert third.headers["idempotency-replayed"] == "true"
+        assert orders.executor.count(ForkWorkflow) == 1
+        # Another request under that key, another key, somebody else's, and none.
+        refused = await sent(scene, FORK, "k-1", {"startStep": 3})
+        assert refused.status_code == 422
+        assert "another request" in refused.json()["detail"]
+        await sent(scene, FORK, "k-2", {"startStep": 2})
+        key = await scene.key("application.write")
+        await sent(scene, FORK, "k-1", {"startStep": 2}, Authorization=f"Bearer {key}")
+        await scene.http("POST", FORK, json={"startStep": 2})
+        assert orders.executor.count(ForkWorkflow) == 4
+        # Restarted under a key, it is forked, so that the new id is known before.
+        anew = [await sent(scene, f"{SHOP}/workflows/order-7/restart", "r-1") for _ in range(2)]
+        assert anew[0].json() == anew[1].json()
+        assert anew[0].json()["workflowId"] in orders.workflows
+        assert (orders.executor.count(ForkWorkflow), orders.executor.count(Restart)) == (5, 0)
+        for odd in ("", "with space", "x" * 256, "ü".encode().decode("latin-1")):
+            wrong = await scene.http("POST", FORK, headers=[(b"Idempotency-Key", odd.encode("latin-1"))])
+            assert wrong.status_code == 422
+            assert wrong.json()["errors"][0]["location"] == "header.Idempotency-Key"
+
+    run(body)
+
+
+def test_what_is_not_known_to_be_done_is_looked_for_or_left_to_the_caller_even_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data_dir=tmp_path / "data", port=0, dev=True, request_timeout_secs=0.3)
+    orders = Orders()
+
+    async def silent(scene: Served) -> None:
+        await scene.application_id()
+        nobody = await sent(scene, TRIGGER, "t-0")
+        assert nobody.status_code == 503
+        await scene.connected(orders.executor)
+        # Nothing had been done, so the key is free.
+        assert (await sent(scene, TRIGGER, "t-0")).json() == {"workflowId": "run-1"}
+        orders.silent = True
+        assert (await sent(scene, FORK, "f-1", {"startStep": 2})).status_code == 502
+        assert (await sent(scene, TRIGGER, "t-1")).status_code == 502
+        orders.silent = False
+
+    async def restarted(scene: Served) -> None:
+        await scene.connected(orders.executor)
+        found = await sent(scene, FORK, "f-1", {"startStep": 2})
+        assert found.status_code == 201
+        made = [id_ for id_, one in orders.workflows.items() if one.forked_from == "order-7"]
+        assert [found.json()["workflowId"]] == made
+        unknown = await sent(scene, TRIGGER, "t-1")
+        assert unknown.status_code == 409
+        assert "is not known" in unknown.json()["detail"]
+        assert (await sent(scene, TRIGGER, "t-0")).json() == {"workflowId": "run-1"}
+        assert orders.triggered == 2
+
+    async def whole() -> None:
+        for part in (silent, restarted):
+            async with served(settings) as scene:
+                await part(scene)
+
+    asyncio.run(whole())
+
+
+def test_keys_are_forgotten_after_a_day_or_when_there_are_too_many_and_long_answers_are_not_kept(
+    run: Run, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(once, "MAX_KEYS", 3)
+    monkeypatch.setattr(once, "MAX_ANSWER_BYTES", 10)
+
+    async def body(scene: Served) -> None:
+        done: list[str] = []
+
+        async def work(attempt: Attempt, answer: bytes = b"short") -> bytes:
+            done.append(attempt.new_id)
+            return answer
+
+        async def long(attempt: Attempt) -> bytes:
+            return await work(attempt, b"longer than that")
+
+        async def ask(key: str, work: Any = work, caution: Caution = PLAIN) -> Outcome:
+            return await scene.conductor.operations.once.run(LOCAL, key, {"a": 1}, work, caution)
+
+        assert (await ask("a")).replayed is False
+        assert (await ask("a")).replayed is True
+        context = scene.conductor.operations.once._context
+        context.now, now = (lambda: now() + once.EXPIRY + timedelta(seconds=1)), context.now
+        assert (await ask("a")).replayed is False
+        assert len(set(done)) == len(done) == 2
+        assert (await ask("long", long)).answer == b"longer than that"
+        [error] = await asyncio.gather(ask("long", long), return_exceptions=True)
+        assert "too long to be kept" in str(error)
+        for key in "bcde":
+            await ask(key)
+        assert (await ask("a")).replayed is False
+        assert (await ask("e")).replayed is True
+
+        # What may have been done in part, or was cut off by a lost right, is not simply tried again.
+        async def fails(attempt: Attempt) -> bytes:
+            raise failure
+
+        failure: Exception = NoHealthyExecutorError("nobody")
+        for key, caution, again in (
+            ("x", Caution(in_parts=True), "is not known"),
+            ("y", Caution(), "nobody"),
+        ):
+            for expected in ("nobody", again):
+                [error] = await asyncio.gather(ask(key, fails, caution), return_exceptions=True)
+                assert expected in str(error)
+        failure = StandingLostError("revoked")
+        for expected in ("revoked", "is not known"):
+            [error] = await asyncio.gather(ask("z", fails), return_exceptions=True)
+            assert expected in str(error)
+        assert not scene.conductor.operations.once._busy
+
+    run(body)
+
+
+def test_the_client_sends_a_key_and_tries_again_with_the_same(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        orders = Orders()
+        keys: list[str] = []
+
+        class Unsteady(httpx.AsyncHTTPTransport):
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+                answer = await super().handle_async_request(request)
+                keys.append(request.headers["Idempotency-Key"])
+                if len(keys) == 1:
+                    await answer.aread()
+                    return httpx.Response(503, headers={"Retry-After": "0"})
+                return answer
+
+        await scene.connected(orders.executor)
+        async with AsyncClient(scene.url, retry=RetryPolicy(), transport=Unsteady()) as client:
+            started = await client.run(calls.trigger_schedule("shop", "nightly"))
+            await client.run(calls.trigger_schedule("shop", "nightly"))
+        assert started.workflow_id == "run-1"
+        assert keys[0] == keys[1] != keys[2]
+        assert orders.triggered == 2
+
+    run(body)
