@@ -102,10 +102,12 @@ def test_what_the_server_lists_in_parts_can_be_listed_in_parts(row: AnyOperation
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.audit], ids=lambda row: row.operation_id)
-def test_what_makes_something_new_each_time_is_never_sent_twice(row: AnyOperation) -> None:
+def test_what_makes_something_new_each_time_is_sent_twice_only_with_a_key(row: AnyOperation) -> None:
+    call = call_of(row)[0]
+    assert call.keyed == (row.caution is not None)
     makes = ("fork", "restart", "trigger", "backfill", "create", "import", "rewind", "bulkFork", "generate")
     if row.operation_id.startswith(makes):
-        assert not call_of(row)[0].idempotent
+        assert call.idempotent == call.keyed
 
 
 def test_bounds_of_settings_are_told_as_the_operation_has_them() -> None:
