@@ -64,7 +64,7 @@ def test_body_holds_what_was_given_and_nothing_else() -> None:
 
 def test_optional_body_that_is_left_out_is_not_sent() -> None:
     request = encode(calls.fork_workflow("shop", "x"), "local")
-    assert (request.content, request.headers) == (None, {})
+    assert (request.content, request.headers.keys()) == (None, {"Idempotency-Key"})
     request = encode(calls.fork_workflow("shop", "x", ForkWorkflowInputBody(start_step=2)), "local")
     assert request.content == b'{"startStep":2}'
 
@@ -176,6 +176,7 @@ def test_without_a_sensible_word_from_the_server_nothing_is_repeated(answer: Ans
     assert Attempts(calls.list_apps(), RetryPolicy()).pause_secs(answer, NOW) is None
 
 
-def test_what_makes_something_new_is_not_repeated() -> None:
-    assert Attempts(calls.restart_workflow("shop", "x"), RetryPolicy()).pause_secs(busy("1"), NOW) is None
+def test_what_makes_something_new_is_repeated_with_a_key_only() -> None:
+    assert Attempts(calls.rewind_workflow("shop", "x"), RetryPolicy()).pause_secs(busy("1"), NOW) is None
+    assert Attempts(calls.restart_workflow("shop", "x"), RetryPolicy()).pause_secs(busy("1"), NOW) == 1
     assert Attempts(calls.search_workflows("shop"), RetryPolicy()).pause_secs(busy("1"), NOW) == 1

@@ -128,8 +128,12 @@ def test_a_server_without_executors_is_asked_again_and_then_told_so() -> None:
             client.run(calls.list_queues("shop"))
         assert len(requests) == 3
         with pytest.raises(errors.NoHealthyExecutorError):
-            client.run(calls.restart_workflow("shop", "x"))
+            client.run(calls.rewind_workflow("shop", "x"))
         assert len(requests) == 4
+        with pytest.raises(errors.NoHealthyExecutorError):
+            client.run(calls.restart_workflow("shop", "x"))
+        assert len({request.headers["Idempotency-Key"] for request in requests[4:]}) == 1
+        assert len(requests) == 7
 
 
 async def collect(stream: AsyncIterator[Any], found: list[Any]) -> None:
