@@ -1,7 +1,8 @@
 """Changing workflows: cancel, resume, restart, rewind, fork, delete and import, one or many at a time."""
 
+import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeAlias, TypeVar
 
@@ -14,6 +15,7 @@ from conductor_lite.errors import (
     FieldError,
     InvalidError,
     NotFoundError,
+    StoreError,
     UnsupportedMessageError,
 )
 from conductor_lite.operations.context import Context
@@ -36,6 +38,8 @@ from conductor_lite.protocol import (
 )
 from conductor_lite.protocol.replies import SuccessReply
 from conductor_lite.store.records import ApplicationRecord
+
+logger = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=SuccessReply)
 #: Told after each message how many more workflows it was about; what it raises ends the call there.
@@ -156,6 +160,7 @@ class WorkflowActions:
         async with self._acting(actor, application_name, "workflow.delete", workflow_id) as application:
             request = Delete(workflow_id=workflow_id, delete_children=delete_children)
             await self._succeed(application, request)
+            await self._forget(application, [workflow_id])
 
     async def import_(self, actor: Actor, application_name: str, serialized_workflow: str) -> None:
         """Write an exported workflow into the application's database.
@@ -236,6 +241,7 @@ class WorkflowActions:
             "workflow.bulk_delete",
             workflow_ids,
             lambda ids: Delete(workflow_ids=ids, delete_children=delete_children),
+            then=self._forget,
             progress=progress,
         )
 
@@ -309,6 +315,7 @@ class WorkflowActions:
         request_for: Callable[[list[str]], Request[S]],
         *,
         on_latest_version: bool = False,
+        then: Callable[[ApplicationRecord, list[str]], Awaitable[None]] | None = None,
         progress: Progress | None = None,
     ) -> None:
         context = self._context
@@ -322,6 +329,8 @@ class WorkflowActions:
                 if index:
                     await context.require_standing(actor, APPLICATION_WRITE, application)
                 await self._succeed(application, request_for(chunk), application_version=version)
+                if then is not None:
+                    await then(application, chunk)
                 details["done"] = index * CHUNK_SIZE + len(chunk)
                 if progress:
                     progress(len(chunk))
@@ -338,6 +347,17 @@ class WorkflowActions:
             application = await context.application(actor, application_name)
             await find_workflow(context, application, workflow_id)
             yield application
+
+    async def _forget(self, application: ApplicationRecord, workflow_ids: list[str]) -> None:
+        """Take what was deleted out of the snapshots; its children go with the next full pass."""
+        snapshots = self._context.snapshots
+        try:
+            source = await snapshots.source(application.id)
+            if source is not None:
+                await snapshots.remove(source.number, workflow_ids)
+        except StoreError as error:
+            # They are deleted all the same, and that pass sees it.
+            logger.warning("Deleted workflows of %s are in its snapshots yet: %s", application.name, error)
 
     async def _succeed(
         self, application: ApplicationRecord, request: Request[S], *, application_version: str | None = None

@@ -15,7 +15,7 @@ from conductor_lite.errors import ConflictError, NoHealthyExecutorError, NotFoun
 from conductor_lite.operations.applications import ApplicationChanges
 from conductor_lite.policies.snapshot_sync import Sync
 from conductor_lite.policies.snapshots import Snapshots
-from conductor_lite.protocol import GetWorkflow, GetWorkflowReply, WorkflowFilters
+from conductor_lite.protocol import Delete, DeleteReply, GetWorkflow, GetWorkflowReply, WorkflowFilters
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
 
@@ -95,6 +95,25 @@ def test_snapshots_answer_when_none_is(run: Run) -> None:
         assert (await scene.http("GET", f"{WORKFLOWS}/w0007/steps")).status_code == 503
 
     run(_away(body))
+
+
+def test_what_is_deleted_through_the_server_is_gone_from_snapshots_at_once(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        history = _history()
+        executor = await _connected(scene, history)
+        executor.answers(Delete, DeleteReply(success=True))
+        await _take_snapshots(scene)
+        # The oldest: a pass cannot tell that from what retention has collected.
+        assert (await scene.http("DELETE", f"{WORKFLOWS}/w0000")).status_code == 204
+        many = [f"w{number:04}" for number in range(1, 301)]
+        answer = await scene.http("POST", f"{WORKFLOWS}/bulk-delete", json={"workflowIds": [*many, "nobody"]})
+        assert answer.status_code == 204
+        executor.answers(Delete, DeleteReply(error_message="no"))
+        assert (await scene.http("DELETE", f"{WORKFLOWS}/w0301")).status_code == 502
+        left = await scene.http("GET", f"{WORKFLOWS}?source=snapshot")
+        assert [item["workflowId"] for item in left.json()] == sorted(history.workflows)[301:]
+
+    run(body)
 
 
 def test_who_wants_an_executor_gets_no_snapshot(run: Run) -> None:
