@@ -11,6 +11,7 @@ from conductor_lite.errors import FieldError, ForbiddenError, InvalidError, NotF
 from conductor_lite.fleet.changes import APPLICATIONS, application_topic
 from conductor_lite.fleet.views import HEALTHY, VersionView
 from conductor_lite.operations.context import Context
+from conductor_lite.operations.sharing import once
 from conductor_lite.store.records import ApplicationRecord
 
 NAME_PATTERN = re.compile(r"[a-z0-9_-]{3,256}")
@@ -58,7 +59,10 @@ class Applications:
             ForbiddenError: application.read is missing.
         """
         actor.require(APPLICATION_READ)
-        records = await self._context.applications.list(actor.organization_id)
+        organization_id = actor.organization_id
+        records = await once(
+            ("applications", organization_id), lambda: self._context.applications.list(organization_id)
+        )
         return [self._describe(record) for record in records if actor.sees(record.id)]
 
     async def get(self, actor: Actor, name: str) -> Application:

@@ -22,7 +22,7 @@ from conductor_lite.fleet.measurer import Measurer
 from conductor_lite.fleet.recommender import Recommender
 from conductor_lite.notify import Notifier
 from conductor_lite.operations.deadline import remaining_secs
-from conductor_lite.operations.sharing import SharedAnswers
+from conductor_lite.operations.sharing import SharedAnswers, once
 from conductor_lite.protocol import Reply, Request
 from conductor_lite.store.alerting_rules import AlertingRules as AlertingRuleStore
 from conductor_lite.store.alerts import Alerts
@@ -119,7 +119,10 @@ class Context:
         Raises:
             NotFoundError: there is none of that name, or it is outside the actor's reach.
         """
-        record = await self.applications.get(actor.organization_id, name)
+        record = await once(
+            ("application", actor.organization_id, name),
+            lambda: self.applications.get(actor.organization_id, name),
+        )
         if record is None or not actor.sees(record.id):
             raise NotFoundError(f"There is no application {name!r}; register it, or check the spelling.")
         return record

@@ -1,10 +1,11 @@
 """Answers of executors that readers share: asked once, kept for a moment, so many looks cost one question.
 
 Only for faces that say so, such as pages that look again and again; others get an answer of their own.
+What one such look reads of our own database it reads once, too.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -34,6 +35,7 @@ from conductor_lite.protocol import (
 )
 
 R = TypeVar("R", bound=Reply)
+T = TypeVar("T")
 
 #: How long an answer serves those who share, in seconds from when it was asked for.
 KEPT_SECS = 1.0
@@ -59,18 +61,37 @@ _READS: tuple[type[Request[Any]], ...] = (
     ListWorkflows,
 )
 
-#: Whether who asks in this task takes an answer that somebody else has just been given.
-_shares: ContextVar[bool] = ContextVar("shares", default=False)
+#: What the look in this task has read of the database; None outside of a look, where nothing is shared.
+_seen: ContextVar[dict[Hashable, Any] | None] = ContextVar("seen", default=None)
 
 
 @contextmanager
 def sharing() -> Iterator[None]:
-    """Let questions to executors inside the block be answered by what others were told a moment ago."""
-    token = _shares.set(True)
+    """Make the block one look: executors' answers may be what others were told a moment ago.
+
+    Nothing is to be changed inside.
+    """
+    token = _seen.set({})
     try:
         yield
     finally:
-        _shares.reset(token)
+        _seen.reset(token)
+
+
+async def once(key: Hashable, read: Callable[[], Awaitable[T]]) -> T:
+    """Read something of the database once for each look; anew each time outside of one.
+
+    Args:
+        key: tells apart what is read.
+        read: reads it; what it raises is not kept.
+    """
+    seen = _seen.get()
+    if seen is None:
+        return await read()
+    if key not in seen:
+        seen[key] = await read()
+    found: T = seen[key]
+    return found
 
 
 class SharedAnswers:
@@ -101,7 +122,7 @@ class SharedAnswers:
                 return await ask()
             finally:
                 self._forget(application_id)
-        if not _shares.get():
+        if _seen.get() is None:
             return await ask()
         key = (application_id, msgspec.json.encode(request))
         task = self._asked.get(key)

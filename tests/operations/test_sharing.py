@@ -10,7 +10,7 @@ from support.wait import wait_until_async
 from conductor_lite.errors import DeadlineExceededError, NoHealthyExecutorError
 from conductor_lite.operations import sharing as module
 from conductor_lite.operations.deadline import deadline
-from conductor_lite.operations.sharing import MAX_KEPT, SharedAnswers, sharing
+from conductor_lite.operations.sharing import MAX_KEPT, SharedAnswers, once, sharing
 from conductor_lite.protocol import Cancel, GetWorkflow, ListWorkflows, WorkflowFilters
 
 
@@ -109,6 +109,27 @@ def test_an_answer_that_was_asked_for_before_a_change_ends_is_not_given_after_it
             await change
             assert await early == 1
             assert await shared.ask("app", ONE, executor) == 3
+
+    run(body)
+
+
+def test_what_a_look_has_read_it_does_not_read_again_but_the_next_look_does() -> None:
+    async def body(_: SharedAnswers, reading: Executor) -> None:
+        for look in (1, 2):
+            with sharing():
+                assert await once("application", reading) == look
+                assert await asyncio.gather(once("application", reading), once("application", reading)) == [
+                    look,
+                    look,
+                ]
+        reading.fault = NoHealthyExecutorError("The database is closed.")
+        with sharing():
+            for _ in range(2):
+                with pytest.raises(NoHealthyExecutorError):
+                    await once("application", reading)
+        reading.fault = None
+        # Whoever changes something is to see what is there now.
+        assert [await once("application", reading), await once("application", reading)] == [5, 6]
 
     run(body)
 
