@@ -45,6 +45,16 @@
     put(box, link.href);
   });
 
+  // What is looked for in a whole text is told in its place.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    const box = form.matches("[data-find-all]") && form.closest("[data-payload]");
+    if (!box || event.defaultPrevented) return;
+    event.preventDefault();
+    const url = `${form.getAttribute("action")}?${new URLSearchParams(new FormData(form))}`;
+    put(box, url).then(() => $("[data-find-all] input[type=search]", box)?.focus());
+  });
+
   // The cell of a table fetches its payload when it is opened for the first time.
   document.addEventListener("toggle", (event) => {
     const cell = event.target;

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 from starlette.requests import Request
 
@@ -61,6 +61,15 @@ def _path(parts: tuple[str, ...]) -> str:
 
 def _with_query(path: str, query: dict[str, object]) -> str:
     """An address; of several values each stands under the name, and what is not given does not."""
-    values = {name: value if isinstance(value, tuple) else (value,) for name, value in query.items()}
-    given = [(name, str(one)) for name, each in values.items() for one in each if one not in (None, "")]
-    return f"{path}?{urlencode(given)}" if given else path
+    given = [
+        f"{_in_query(name)}={_in_query(str(one))}"
+        for name, value in query.items()
+        for one in (value if isinstance(value, tuple) else (value,))
+        if one is not None and one != ""
+    ]
+    return f"{path}?{'&'.join(given)}" if given else path
+
+
+def _in_query(text: str) -> str:
+    # Most are numbers and single words.
+    return text if text.isascii() and text.isalnum() else quote_plus(text)

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conductor_lite.console.payloads import Limits, Node, Payload, read, summary, walk
+from conductor_lite.console.payloads.finding import MAX_PLACES, find
+from conductor_lite.console.payloads.markup import tree_markup
 
 FIXTURES = Path(__file__).parents[1] / "protocol" / "fixtures"
 #: Written by ``node fixtures/node_inspect.mjs``.
@@ -607,3 +609,34 @@ def test_hostile_text_takes_no_longer_than_its_length_deserves(name: str) -> Non
         # Measured below 0.05 s; a reader that goes back would take minutes.
         assert fastest < 2
         _assert_sound(payload, text)
+
+
+def test_a_tree_as_html_has_every_value_and_none_of_it_is_markup() -> None:
+    text = repr({"<b>": ["a & b", "x" * 401, "y" * 20_001, 7, None, []], "many": list(range(61))})
+    html = tree_markup(read(text, language="python").root)
+    assert html.startswith('<li><details open><summary><span class="size">2 entries</span> ')
+    assert '<span class="key">&lt;b&gt;</span> <span class="size">6 items</span>' in html
+    assert "<li><span class=\"val val-string\">'a &amp; b'</span></li>" in html
+    assert '<span class="size">401 characters</span>' in html
+    assert f'<pre class="val-string">{"y" * 20_000}</pre><p class="more">The first 20,000 characters' in html
+    assert '<li><span class="val val-null">None</span></li><li><span class="val">[]</span></li>' in html
+    # Long lists begin folded.
+    assert '<details><summary><span class="key">many</span> <span class="size">61 items</span>' in html
+    assert html.count("<li>") == html.count("</li>") == 1 + 1 + 6 + 1 + 61
+    cut = read(text, language="python", limits=Limits(nodes=20))
+    assert cut.is_cut
+    assert '<li class="more">the rest is not unfolded</li>' in tree_markup(cut.root)
+
+
+def test_words_are_found_in_all_of_a_text() -> None:
+    text = "{'names': [" + ", ".join(f"'Item {number}'" for number in range(500)) + "]}"
+    found = find(text, "ITEM 4")
+    assert found.count == 111
+    assert len(found.places) == MAX_PLACES
+    first = found.places[0]
+    assert (first.hit, first.after[:4]) == ("Item 4", "', '")
+    assert text[first.at - 1 :].startswith("Item 4',")
+    assert first.before.endswith("'Item 3', '")
+    assert find(text, "nothing like it").places == ()
+    # Letters whose small ones are more than one must not shift what is found.
+    assert [place.hit for place in find("\u0130 Item \u0130 item", "item").places] == ["Item", "item"]

@@ -239,6 +239,35 @@ def test_a_payload_has_a_page_of_its_own(tmp_path: Path, view: str) -> None:
     play(tmp_path, body)
 
 
+def test_of_a_long_payload_more_is_unfolded_on_demand_and_all_of_it_is_searched(tmp_path: Path) -> None:
+    text = repr({"items": [f"item {number}" for number in range(10_000)]})
+
+    async def body(scene: Scene) -> None:
+        scene.shop.holds(workflow(input=text))
+        html = await scene.reader.page(f"{PAGE}/payload?of=input")
+        assert "'item 900'" in unescape(html)
+        assert "'item 1000'" not in unescape(html)
+        assert "Only the first 1,000 values are unfolded. The text has all." in text_of(html)
+        more = re.search(r'href="([^"]*)" data-swap>Unfold the first 4,000<', html)
+        assert more is not None
+        html = await scene.reader.page(unescape(more[1]))
+        assert "'item 3900'" in unescape(html)
+        assert "Only the first 4,000 values" in text_of(html)
+        assert "data-swap>Unfold" not in html
+        # What is looked for may stand where nothing is unfolded.
+        assert 'placeholder="Find in all"' in html
+        html = await scene.reader.page(f"{PAGE}/payload?of=input&find=ITEM+999")
+        assert "11 places: ITEM 999" in text_of(html)
+        assert "<mark>item 999</mark>" in html
+        assert '<ul class="tree">' not in html
+        data = await scene.reader.data(f"{PAGE}/payload?of=input&find=ITEM+9999")
+        assert [place["hit"] for place in data["found"]["places"]] == ["item 9999"]
+        nowhere = await scene.reader.page(f"{PAGE}/payload?of=input&find=%3Cb%3E")
+        assert "Nowhere in the whole text: &lt;b&gt;" in re.sub(r"</?q>", "", nowhere)
+
+    play(tmp_path, body)
+
+
 def test_every_kind_of_payload_can_be_opened(tmp_path: Path) -> None:
     async def body(scene: Scene) -> None:
         executor = scene.shop.executor

@@ -1,48 +1,54 @@
-"""Payloads read for showing: how much of one becomes a tree, and words for its parts. Reads are kept a while.
+"""Payloads read for showing: how much of one becomes a tree, and what the pages around it need.
 
-What a tree looks like stands in ``templates/_payload.html``.
+What a tree looks like stands in ``payloads/markup``, what is around it in ``templates/_payload.html``.
 """
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
-from conductor_lite.console.payloads import Limits, Node, Payload, read, summary
+from conductor_lite.console.payloads import Limits, Node, Payload, read
 from conductor_lite.console.payloads.failures import Failure, read_failure
+from conductor_lite.console.payloads.markup import tree_markup
 from conductor_lite.console.payloads.samples import INLINE_CHARS
 from conductor_lite.console.rendering import Shortcut
-from conductor_lite.wording import plural
 
-#: Trees within a page, and on a page of their own.
+#: Trees within a page, on a page of their own, and where more of them is asked for.
 SMALL = Limits(chars=INLINE_CHARS, nodes=300, depth=20)
-LARGE = Limits(chars=1_000_000, nodes=4_000, depth=40)
+LARGE = Limits(chars=1_000_000, nodes=1_000, depth=40)
+LARGEST = Limits(chars=1_000_000, nodes=4_000, depth=40)
 
 #: Keys of ``static/payloads.js``.
 SHORTCUTS = (Shortcut(("e",), "expand payloads"), Shortcut(("c",), "collapse payloads"))
-
-_GIST_LENGTH = 80
 
 FORMATS = {"json": "JSON", "python": "Python", "javascript": "JavaScript", "text": "text"}
 
 
 def payload_extras(
-    url: Callable[..., str], read_tree: Callable[[str, str | None], Payload]
+    url: Callable[..., str],
+    read_tree: Callable[[str, str | None], Payload],
+    shown: Limits = SMALL,
+    found: object = None,
 ) -> dict[str, Any]:
     """What ``_payload.html`` needs of a page.
 
     Args:
         url: gives addresses below the workflow's page.
-        read_tree: `small_tree` or `large_tree`.
+        read_tree: reads a text as far as ``shown`` allows.
+        shown: how much of a text becomes a tree.
+        found: what was searched for in it, as a `Found`, if anything was.
     """
+    larger = LARGE if shown is SMALL else LARGEST
     return {
         "payload_url": url,
         "read_tree": read_tree,
+        "tree_markup": tree_markup if shown is not SMALL else _small_markup,
         "failure": failure,
-        "tree_gist": gist,
-        "tree_size": size,
         "payload_formats": FORMATS,
+        "payload_found": found,
+        # How much of a tree that was cut short can be had instead, and what asks for that in its address.
+        "values_more": 0 if shown is LARGEST else larger.nodes,
+        "more_address": "" if shown is SMALL else larger.nodes,
     }
 
 
@@ -52,9 +58,9 @@ def small_tree(text: str, language: str | None) -> Payload:
     return read(text, language=language, limits=SMALL)
 
 
-def large_tree(text: str, language: str | None) -> Payload:
+def large_tree(text: str, language: str | None, limits: Limits = LARGE) -> Payload:
     """Read a text for a page of its own."""
-    return read(text, language=language, limits=LARGE)
+    return read(text, language=language, limits=limits)
 
 
 @functools.lru_cache(maxsize=256)
@@ -63,14 +69,6 @@ def failure(text: str) -> Failure:
     return read_failure(text)
 
 
-def gist(node: Node) -> str:
-    """A value on one line, for when it is folded; `size` says of which class it is."""
-    return summary(msgspec.structs.replace(node, type_name="") if node.entries else node, _GIST_LENGTH)
-
-
-def size(node: Node) -> str:
-    """How much is in a value, and of which class it is: ``Order 3 entries``."""
-    named = bool(node.entries) and node.entries[0].key is not None
-    entries = len(node.entries)
-    words = plural(entries, "entry", "entries") if named else plural(entries, "item")
-    return f"{node.type_name} {words}" if node.type_name else words
+@functools.lru_cache(maxsize=64)
+def _small_markup(root: Node) -> str:
+    return tree_markup(root)

@@ -57,7 +57,7 @@ def read(text: str, *, language: str | None = None, limits: Limits | None = None
         if reader.is_cut
         else ""
     )
-    return Payload(format=format_, root=root, note=note, length=len(text))
+    return Payload(format=format_, root=root, note=note, is_cut=reader.is_cut, length=len(text))
 
 
 def _likely(text: str) -> tuple[Format, ...]:

@@ -86,6 +86,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     root: Node
     #: What a reader should know, as one sentence; empty when there is nothing to say.
     note: str = ""
+    #: Whether the text has more values than were read.
+    is_cut: bool = False
     #: Characters of the text.
     length: int
 

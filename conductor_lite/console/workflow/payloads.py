@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.frame import frame
-from conductor_lite.console.payloads import Payload
-from conductor_lite.console.payloads.display import LARGE, SHORTCUTS, large_tree, payload_extras
+from conductor_lite.console.payloads import Limits, Payload
+from conductor_lite.console.payloads.display import LARGE, LARGEST, SHORTCUTS, large_tree, payload_extras
+from conductor_lite.console.payloads.finding import Found, find
 from conductor_lite.console.payloads.samples import Address, Sample, sample
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
@@ -39,6 +41,8 @@ class PayloadView(msgspec.Struct, frozen=True, kw_only=True):
     sample: Sample
     #: Whether it is shown as it came.
     raw: bool
+    #: What ``?find=`` looks for, in the whole text; None when nothing is.
+    found: Found | None
 
 
 class PayloadPage:
@@ -56,16 +60,17 @@ class PayloadPage:
         ]
 
     async def show(self, request: Request, actor: Actor) -> Page:
-        """The page; ``?of=`` and what belongs to it name the payload, ``?as=raw`` shows it as it came."""
+        """The page; ``?of=`` and what belongs to it name the payload.
+
+        ``?as=raw`` shows it as it came, ``?values=`` more of its tree, ``?find=`` where some words are in it.
+        """
         name, id_ = request.path_params["name"], name_in(request, "id")
         address = payload_address(request.query_params)
         application = await self._site.operations.applications.get(actor, name)
         text = await self._text(actor, name, id_, address)
         language = await language_of(self._site.operations, actor, name, None)
-        raw = request.query_params.get("as") == "raw" or len(text) > TREE_CHARS
-        # A long one takes tens of milliseconds.
-        payload = await asyncio.to_thread(large_tree, "" if raw else text, language)
-        found = sample(address, text, most=_most_chars(address, payload, raw=raw), preview=RAW_CHARS)
+        # A long one takes many milliseconds.
+        shown = await asyncio.to_thread(_read, request.query_params, address, text, language)
         title = title_of(address)
         return Page(
             template="workflow_payload.html",
@@ -75,12 +80,19 @@ class PayloadPage:
             styles=("workflow.css",),
             scripts=("payloads.js",),
             shortcuts=SHORTCUTS,
-            data=PayloadView(workflow_id=id_, title=title, sample=found, raw=raw),
+            data=PayloadView(
+                workflow_id=id_, title=title, sample=shown.sample, raw=shown.raw, found=shown.found
+            ),
             extras={
                 "frame": frame(application, actor, "workflows"),
                 "back": workflow_url(name, id_),
                 "language": language,
-                **payload_extras(functools.partial(workflow_url, name, id_), lambda *_: payload),
+                **payload_extras(
+                    functools.partial(workflow_url, name, id_),
+                    lambda *_: shown.payload,
+                    shown.limits,
+                    shown.found,
+                ),
             },
         )
 
@@ -104,6 +116,27 @@ class PayloadPage:
         if text is None:
             raise NotFoundError(f"{id_[:200]} has no such payload: {title_of(address)}.")
         return text
+
+
+class _Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """A text as far as it is shown, and in which way."""
+
+    sample: Sample
+    raw: bool
+    found: Found | None
+    payload: Payload
+    limits: Limits
+
+
+def _read(query: QueryParams, address: Address, text: str, language: str | None) -> _Shown:
+    raw = query.get("as") == "raw" or len(text) > TREE_CHARS
+    found = find(text, wanted) if (wanted := query.get("find", "").strip()) else None
+    limits = LARGEST if query.get("values") == str(LARGEST.nodes) else LARGE
+    # Where it is said what was found there is no tree.
+    payload = large_tree("" if raw or found else text, language, limits)
+    most = _most_chars(address, payload, raw=raw)
+    kept = sample(address, text, most=0 if found else most, preview=0 if found else RAW_CHARS)
+    return _Shown(sample=kept, raw=raw, found=found, payload=payload, limits=limits)
 
 
 def _most_chars(address: Address, payload: Payload, *, raw: bool) -> int:
