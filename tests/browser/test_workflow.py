@@ -8,6 +8,7 @@ import pytest
 from browser.conftest import Open
 from playwright.sync_api import Locator, Page, expect
 from support.orders import Orders
+from support.showcase import APPLICATION, Showcase
 
 WORKFLOWS = "/apps/orders/workflows"
 
@@ -99,6 +100,27 @@ def test_reading_a_workflow(shop: Orders, open_page: Open) -> None:
     page.get_by_role("link", name="Summary & steps").click()
     page.locator(".relatives").get_by_role("link", name="order-1-ship").click()
     expect(page.locator(".strip")).to_contain_text("child of order-1")
+
+
+def test_a_long_payload_is_loaded_and_searched_where_it_stands(showcase: Showcase, open_page: Open) -> None:
+    path = f"{showcase.url}/apps/{APPLICATION}/workflows/enormous-1"
+    page = open_page(path)
+    payload = page.locator("#payload-input")
+    payload.get_by_role("link", name="Load 1,0").click()
+    expect(payload.locator(".payload-more")).to_contain_text("The first 200,000 of")
+    payload.get_by_role("searchbox", name="Find in all").fill("KWARGS")
+    page.keyboard.press("Enter")
+    expect(payload.get_by_role("status")).to_have_text("1 place: KWARGS")
+    expect(payload.locator("mark")).to_have_text("kwargs")
+    expect(payload.get_by_role("searchbox")).to_be_focused()
+    expect(page).to_have_url(path)
+    payload.get_by_role("link", name="Back to the payload").click()
+    expect(payload.locator("pre.raw")).to_be_visible()
+
+    page = open_page(f"{path}/payload?of=input", java_script_enabled=False)
+    page.get_by_role("searchbox", name="Find in all").fill("kwargs")
+    page.get_by_role("button", name="Find", exact=True).click()
+    expect(page.locator("mark")).to_have_text("kwargs")
 
 
 def test_a_page_follows_its_workflow_and_leaves_what_was_opened(shop: Orders, open_page: Open) -> None:
