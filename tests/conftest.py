@@ -1,6 +1,7 @@
 """What every test may use: the promise of required tools, read before anything runs; a served conductor."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from conductor_lite.store import revisions
 
 def pytest_configure(config: pytest.Config) -> None:
     required_tools()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As in a shell's background: every child would inherit it, and those that Ctrl-C is to end never would.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

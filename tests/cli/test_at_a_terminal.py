@@ -260,7 +260,10 @@ def test_ctrl_c_ends_a_command_with_130_and_no_traceback(run: Any) -> None:
             assert process.stdout is not None
             first = process.stdout.readline().decode()
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=_DEADLINE_SECS)
+            try:
+                out, err = process.communicate(timeout=_DEADLINE_SECS)
+            finally:
+                process.kill()
             return Finished(process.returncode, first + out.decode(), err.decode())
 
     async def body(place: Served, executor: ScriptedExecutor, terminal: Terminal) -> None:
