@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.brisk import make_servers_brisk
+from support.brisk import make_brisk
 from support.fresh_database import copying
 from support.served import Run, Served, served
 from support.tools import required_tools
@@ -19,7 +19,7 @@ from conductor_lite.store import revisions
 def pytest_configure(config: pytest.Config) -> None:
     required_tools()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # As in a shell's background: every child would inherit it, and those that Ctrl-C is to end never would.
+        # As in a shell's background: every child would inherit that, and no Ctrl-C would end it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -39,10 +39,10 @@ def _fresh_databases_are_copies(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _servers_stop_at_once() -> Iterator[None]:
+def _servers_and_clients_are_brisk() -> Iterator[None]:
     """A thousand tests end a server each, and would wait up to three tenths of a second for it."""
     with pytest.MonkeyPatch.context() as patch:
-        make_servers_brisk(patch)
+        make_brisk(patch)
         yield
 
 
