@@ -14,9 +14,9 @@
 
   const duration = (secs) => {
     if (secs === 0) return "0 s";
-    if (secs < 0.01) return `${(secs * 1000).toFixed(1)} ms`;
+    if (secs < 0.01) return `${(secs * 1000).toFixed(1).replace(".0", "")} ms`;
     if (secs < 1) return `${Math.round(secs * 1000)} ms`;
-    if (secs < 10) return `${secs.toFixed(1)} s`;
+    if (secs < 10 && !Number.isInteger(secs)) return `${secs.toFixed(1)} s`;
     const whole = Math.round(secs);
     for (const [size, unit, small, smallUnit] of SIZES) {
       if (whole < size) continue;
@@ -189,7 +189,8 @@
         width: this.canvas.clientWidth || 300,
         height: this.canvas.clientHeight || 172,
         tzDate: (secs) => (zone ? uPlot.tzDate(new Date(secs * 1000), zone) : new Date(secs * 1000)),
-        padding: [8, 8, 0, 0],
+        // Half of the last moment on the axis is to the right of its place.
+        padding: [8, 20, 0, 0],
         legend: { show: false },
         cursor: {
           y: false,

@@ -28,8 +28,8 @@
       this.spans = null;
       // Of which columns; null before.
       this.version = null;
-      // Whether a span is folded, by its key; once it has been seen it stays as it is.
-      this.folds = new Map();
+      // Whether a span is folded, by its key; once it has been seen it stays as it is, after a reload as well.
+      this.folds = new Map(Object.entries(history.state?.folds ?? {}));
       // Places of the spans that have a row now.
       this.shown = [];
       // Stretch of time in view, in ms after the start; null for all of it.
@@ -150,12 +150,13 @@
       this.note();
     }
 
-    // The address has the stretch in view, so that it can be shared, and Back comes to it.
+    // The address has the stretch in view, so that it can be shared, and Back comes to it; to what is folded as well.
     note() {
       clearTimeout(this.noting);
       this.noting = setTimeout(() => {
         const hash = this.window ? `#from=${Math.floor(this.window[0])}&to=${Math.ceil(this.window[1])}` : "";
-        if (hash !== window.location.hash) history.replaceState(history.state, "", hash || window.location.pathname + window.location.search);
+        const state = { ...history.state, folds: Object.fromEntries(this.folds) };
+        history.replaceState(state, "", hash || window.location.pathname + window.location.search);
       }, NOTE_MS);
     }
 
@@ -260,6 +261,7 @@
       // Who is inside comes out.
       if (folded && this.active?.startsWith(`${this.spans.keys[at]}/`)) this.active = this.spans.keys[at];
       this.list();
+      this.note();
     }
 
     foldAll(folded) {
@@ -268,6 +270,7 @@
       }
       if (folded && this.active) this.active = `/${this.active.split("/")[1]}`;
       this.list();
+      this.note();
     }
 
     // Row of the active span; -1 when there is none.

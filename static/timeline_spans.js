@@ -24,7 +24,7 @@
 
   const took = (ms) => {
     if (ms < 1000) return `${Math.round(ms)} ms`;
-    if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`;
+    if (ms < 9950 && ms % 1000) return `${(ms / 1000).toFixed(1)} s`;
     const whole = Math.round(ms / 1000) * 1000;
     const at = UNITS.findIndex(([size]) => whole >= size);
     const [size, unit] = UNITS[at];

@@ -38,7 +38,8 @@ def duration(secs: float) -> str:
     """A measured span with the precision that its size deserves: ``340 ms``, ``1.2 s``, ``3 min 20 s``."""
     if secs < 1:
         return milliseconds(secs * 1000)
-    if secs < 10:
+    # What is whole was mostly read from a clock that tells no less.
+    if secs < 10 and secs != int(secs):
         return f"{secs:.1f} s"
     whole = round(secs)
     if whole < _MINUTE:
@@ -58,7 +59,12 @@ def milliseconds(value_ms: float) -> str:
     """A short span: ``0.8 ms``, ``12 ms``, ``1.3 s``."""
     if value_ms >= 1000:
         return duration(value_ms / 1000)
-    return f"{value_ms:.1f} ms" if value_ms < 10 else f"{value_ms:.0f} ms"
+    return f"{f'{value_ms:.1f}'.removesuffix('.0')} ms" if value_ms < 10 else f"{value_ms:.0f} ms"
+
+
+def lapse(secs: float) -> str:
+    """A span between two times in an application's database, whose clock may tell whole seconds only."""
+    return duration(secs) if secs else "< 1 s"
 
 
 def exact(moment: datetime, zone: tzinfo = UTC) -> str:

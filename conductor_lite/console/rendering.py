@@ -45,6 +45,7 @@ _FILTERS: tuple[Callable[..., object], ...] = (
     formatting.duration,
     formatting.gist,
     formatting.iso,
+    formatting.lapse,
     formatting.milliseconds,
     formatting.moment,
     formatting.one_line,

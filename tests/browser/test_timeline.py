@@ -102,16 +102,20 @@ def test_timeline_of_real_workflows(showcase: Showcase, open_page: Open) -> None
     assert page.locator(".timeline-ticks").inner_text() != widest
     page.keyboard.press("0")
     expect(page.locator(".timeline-frame")).to_be_hidden()
+    page.get_by_role("button", name="Fold", exact=True).click()
     axis = page.locator(".timeline-ticks").bounding_box()
     assert axis is not None
     page.mouse.move(axis["x"] + 200, axis["y"] + 10)
     page.mouse.down()
     page.mouse.move(axis["x"] + 400, axis["y"] + 10, steps=3)
     page.mouse.up()
-    # The address has what is shown, for whoever gets the link.
+    # The address has what is shown, for whoever gets the link; what is folded stays so for the reader.
     expect(page).to_have_url(re.compile(r"#from=\d+&to=\d+$"))
     page.reload()
     expect(page.locator(".timeline-frame")).to_be_visible()
+    expect(page.get_by_role("treeitem")).to_have_count(5)
+    page.get_by_role("button", name="Unfold", exact=True).click()
+    expect(page.get_by_role("treeitem", level=7)).to_have_count(2)
     page.get_by_role("button", name="All", exact=True).click()
     expect(page.locator(".timeline-frame")).to_be_hidden()
     expect(page).to_have_url(f"{showcase.url}{APP}/workflows/nested-1?view=timeline")

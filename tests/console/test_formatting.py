@@ -32,9 +32,11 @@ def test_relative_time_is_in_its_largest_unit(secs_ago: float, text: str) -> Non
     ("secs", "text"),
     [
         (0.0004, "0.4 ms"),
+        (0.003, "3 ms"),
         (0.184, "184 ms"),
         (0.9999, "1000 ms"),
         (1.24, "1.2 s"),
+        (7, "7 s"),
         (59.4, "59 s"),
         (60, "1 min"),
         (200, "3 min 20 s"),

@@ -64,7 +64,8 @@ def test_page_tells_what_is_known_where_it_came_from_and_what_came_from_it(tmp_p
         page = text_of(html)
         for words in (
             "fulfil_order",
-            "took 5.0 s (2.0 s waiting, 3.0 s working)",
+            "took 5 s",
+            "Duration 5 s Waited 2 s Worked 3 s",
             "Class Fulfilment",
             "Queue parcels",
             "Priority 3",
@@ -148,7 +149,9 @@ def test_steps_are_cut_here_where_the_sdk_knows_neither_limit_nor_offset(tmp_pat
 
 def test_steps_tell_their_kind_their_fate_and_their_children(tmp_path: Path) -> None:
     async def body(scene: Scene) -> None:
-        scene.shop.holds(workflow(status="ERROR", output=None, error="boom"))
+        # Recovered after its first step: dequeued for the last time after that began.
+        queued = {"queue_name": "parcels", "dequeued_at_epoch_ms": NOW_MS + 1_500}
+        scene.shop.holds(workflow(status="ERROR", output=None, error="boom", **queued))
         scene.shop.steps["order-7"] = [
             step(1, output=None, error="declined"),
             step(2),
@@ -161,7 +164,7 @@ def test_steps_tell_their_kind_their_fate_and_their_children(tmp_path: Path) -> 
         assert "retried charge_card" in rows["1"]
         assert "declined" in rows["1"]
         assert "succeeded charge_card Output of step 2: result 2" in rows["2"]
-        assert "1.0 s" in rows["2"]
+        assert "1 s" in rows["2"]
         assert "DBOS.setEvent SDK" in rows["3"]
         assert "DBOS.sleep sleep" in rows["4"]
         assert "child order-7-ship" in rows["5"]
@@ -169,6 +172,8 @@ def test_steps_tell_their_kind_their_fate_and_their_children(tmp_path: Path) -> 
         page = text_of(html)
         assert page.index("Error 4 characters") < page.index("28 characters")
         assert "boom" in page
+        assert "Last dequeued" in page
+        assert "Waited" not in page
 
     play(tmp_path, body)
 
@@ -479,7 +484,7 @@ def test_without_an_executor_the_last_snapshot_is_shown(tmp_path: Path) -> None:
         html = await scene.reader.page(PAGE)
         page = text_of(html)
         assert "Offline." in page
-        assert "took 5.0 s" in page
+        assert "took 5 s" in page
         assert "Children 1 Success ship" in page
         assert "Steps are not kept in snapshots" in page
         assert "Input, output and error are not kept in snapshots" in page
@@ -501,7 +506,7 @@ def test_an_executor_that_does_not_answer_is_told_from_none(tmp_path: Path) -> N
         scene.shop.executor.ignores(GetWorkflow)
         page = text_of(await scene.reader.page(PAGE))
         assert "The executors that are connected did not answer" in page
-        assert "took 5.0 s" in page
+        assert "took 5 s" in page
 
     play(tmp_path, body)
 

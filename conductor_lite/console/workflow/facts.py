@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from conductor_lite.console.formatting import clip
-from conductor_lite.console.workflows.rows import moment_of
+from conductor_lite.console.workflows.rows import began_anew, moment_of
 from conductor_lite.protocol import WorkflowRecord
 
 #: Will not go on by themselves.
@@ -71,6 +71,8 @@ class WorkflowFacts(msgspec.Struct, frozen=True, kw_only=True):
     dequeued_at: datetime | None
     completed_at: datetime | None
     deadline: datetime | None
+    #: Whether it was recovered or resumed: what it did before is not told apart from waiting.
+    began_anew: bool
 
     @property
     def has_ended(self) -> bool:
@@ -97,14 +99,14 @@ class WorkflowFacts(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def waited_secs(self) -> float | None:
         """Seconds from its making to its beginning, delay and queue; None when it did not wait."""
-        if self.dequeued_at is None or self.created_at is None:
+        if self.dequeued_at is None or self.created_at is None or self.began_anew:
             return None
         return max(0.0, (self.dequeued_at - self.created_at).total_seconds())
 
     @property
     def worked_secs(self) -> float | None:
         """Seconds from its beginning to its end; None when one is not on record."""
-        if self.began_at is None or self.completed_at is None:
+        if self.began_at is None or self.completed_at is None or self.began_anew:
             return None
         return max(0.0, (self.completed_at - self.began_at).total_seconds())
 
@@ -126,6 +128,7 @@ def facts(workflow: WorkflowRecord) -> WorkflowFacts:
         dequeued_at=moment_of(workflow.dequeued_at_epoch_ms),
         completed_at=moment_of(workflow.completed_at_epoch_ms),
         deadline=moment_of(workflow.deadline_epoch_ms),
+        began_anew=began_anew(workflow),
     )
 
 

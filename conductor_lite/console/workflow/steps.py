@@ -67,7 +67,7 @@ async def steps_page(subject: Subject) -> StepsPage:
     found = await workflows.steps(*subject.target, limit=STEPS_PER_PAGE + 1, offset=offset)
     found = _window(found, offset, STEPS_PER_PAGE + 1)
     shown, has_next = found[:STEPS_PER_PAGE], len(found) > STEPS_PER_PAGE
-    total = offset + len(shown) if shown and not has_next else None
+    total = offset + len(shown) if not has_next and (shown or page == 1) else None
     understood = understand(subject.workflow, shown, int(subject.now.timestamp() * 1_000))
     return StepsPage(
         rows=tuple(_row(step, offset + place) for place, step in enumerate(understood)),

@@ -6,6 +6,7 @@ import msgspec
 
 from conductor_lite.console.payloads.display import SHORTCUTS
 from conductor_lite.console.payloads.samples import Address, Sample, sample_or_none
+from conductor_lite.console.workflow.facts import WorkflowFacts, facts
 from conductor_lite.console.workflow.relatives import Family, family
 from conductor_lite.console.workflow.steps import StepsPage, steps_page
 from conductor_lite.console.workflow.subject import Subject, WorkflowView
@@ -24,6 +25,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     steps: StepsPage | None
     #: Why nobody can; empty when somebody can.
     steps_problem: str
+    #: Whether waiting can be told apart from work: not of what began anew, which its steps may give away.
+    tells_waiting: bool
 
 
 async def _load(subject: Subject) -> Summary:
@@ -37,7 +40,19 @@ async def _load(subject: Subject) -> Summary:
         family=relatives,
         steps=steps,
         steps_problem=problem,
+        tells_waiting=_tells_waiting(facts(workflow), steps),
     )
+
+
+def _tells_waiting(workflow: WorkflowFacts, steps: StepsPage | None) -> bool:
+    dequeued, created = workflow.dequeued_at, workflow.created_at
+    if dequeued is None or created is None or workflow.began_anew:
+        return False
+    if steps is None:
+        return True
+    # What a fork took over was done before the fork was made.
+    starts = [step.started_at for step in steps.rows if step.started_at and step.started_at >= created]
+    return steps.offset == 0 and all(start >= dequeued for start in starts)
 
 
 async def _steps(subject: Subject) -> tuple[StepsPage | None, str]:

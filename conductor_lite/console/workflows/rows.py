@@ -7,6 +7,8 @@ import msgspec
 
 from conductor_lite.protocol import WorkflowRecord
 
+#: Where SDKs put what is to begin anew, among other things.
+_INTERNAL_QUEUE = "_dbos_internal_queue"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The last millisecond that a datetime can tell.
 _LAST_MS = 253_402_300_799_999
@@ -40,6 +42,8 @@ class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     waited_secs: float | None
     #: How long it ran, from its start to its end; None while it has not ended.
     ran_secs: float | None
+    #: Whether it was recovered or resumed, so that nobody knows when it ran for the first time.
+    began_anew: bool
     attributes: dict[str, object]
     #: How deep it stands in the tree, from 0.
     depth: int = 0
@@ -51,13 +55,13 @@ class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def began_at(self) -> datetime | None:
         """When it began to run, as far as is known."""
-        return self.dequeued_at or self.created_at
+        return self.created_at if self.began_anew else self.dequeued_at or self.created_at
 
 
 def row_of(record: WorkflowRecord, depth: int = 0) -> WorkflowRow:
     """Make a row."""
     created_at, dequeued_at = moment_of(record.created_at_epoch_ms), moment_of(record.dequeued_at_epoch_ms)
-    completed_at = moment_of(record.completed_at_epoch_ms)
+    completed_at, anew = moment_of(record.completed_at_epoch_ms), began_anew(record)
     return WorkflowRow(
         workflow_id=record.workflow_id,
         status=record.status or "",
@@ -76,10 +80,23 @@ def row_of(record: WorkflowRecord, depth: int = 0) -> WorkflowRow:
         dequeued_at=dequeued_at,
         completed_at=completed_at,
         delay_until=moment_of(record.delay_until_epoch_ms) if record.status == "DELAYED" else None,
-        waited_secs=_secs(created_at, dequeued_at) if record.queue_name else None,
-        ran_secs=_secs(dequeued_at or created_at, completed_at),
+        waited_secs=_secs(created_at, dequeued_at) if record.queue_name and not anew else None,
+        ran_secs=_secs(created_at if anew else dequeued_at or created_at, completed_at),
+        began_anew=anew,
         attributes=_attributes(record.attributes),
         depth=depth,
+    )
+
+
+def began_anew(record: WorkflowRecord) -> bool:
+    """Whether its record says that it was recovered or resumed; with a queue of its own, none does."""
+    return (
+        record.queue_name == _INTERNAL_QUEUE
+        and record.dequeued_at_epoch_ms is not None
+        # What else stands there: runs of schedules, forks, and the SDKs' own workflows.
+        and not record.schedule_name
+        and not record.forked_from
+        and not (record.workflow_name or "").startswith("_dbos")
     )
 
 
