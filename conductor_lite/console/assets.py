@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from conductor_lite.console.accepting import takes_gzip
 from conductor_lite.errors import StartupError
 
 _MEDIA_TYPES = {
@@ -104,7 +105,7 @@ async def _serve(request: Request) -> Response:
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     body = asset.content
-    if "gzip" in request.headers.get("accept-encoding", ""):
+    if takes_gzip(request.headers.get("accept-encoding", "")):
         headers["Content-Encoding"] = "gzip"
         body = asset.compressed
     return Response(body, headers=headers, media_type=asset.media_type)

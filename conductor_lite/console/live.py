@@ -8,7 +8,9 @@ import asyncio
 import hashlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator
+from typing import TypeAlias
 
 import msgspec
 from starlette.requests import Request
@@ -23,7 +25,11 @@ from conductor_lite.errors import ConductorError, NotFoundError
 
 logger = logging.getLogger(__name__)
 
+_Key: TypeAlias = tuple[object, ...]
+
 MAX_STREAMS = 128
+#: Different pages that are watched for one reader; on further ones his browser asks every few seconds.
+MAX_PAGES = 16
 HEARTBEAT_SECS = 15.0
 #: Least time between two announcements on one stream.
 PAUSE_SECS = 0.5
@@ -59,7 +65,9 @@ class EventStreams:
         # Streams now open.
         self.open = 0
         # One watch per page and kind of reader, for as long as a stream needs it.
-        self._watches: dict[tuple[object, ...], PageWatch] = {}
+        self._watches: dict[_Key, PageWatch] = {}
+        # Streams by page, of every reader who has one.
+        self._pages: dict[_Key, Counter[_Key]] = {}
 
     @property
     def watches(self) -> int:
@@ -76,30 +84,54 @@ class EventStreams:
             if len(url) > _MAX_URL_LENGTH:
                 raise NotFoundError("There is no page at so long an address.")
             target = self._site.page_request(request, url)
+            reader, key = _reader(actor), _fingerprint(request, actor, url)
+            if reason := self._refusal(reader, key):
+                return _refused(reason)
             # What may not be seen is refused here, as the page itself would.
             page = await self._site.look(target, actor)
         except ConductorError as error:
             return self._site.refusal(request, None, error)
-        if self._closing.is_set() or self.open >= MAX_STREAMS:
-            reason = "The server is stopping.\n" if self._closing.is_set() else "Too many pages are open.\n"
-            return PlainTextResponse(reason, 503, {"Retry-After": "30"})
-        return _EventStream(self, _fingerprint(request, actor, url), target, page)
+        # Meanwhile others may have come.
+        if reason := self._refusal(reader, key):
+            return _refused(reason)
+        return _EventStream(self, reader, key, target, page)
 
-    def join(self, key: tuple[object, ...], request: Request, page: Page) -> "PageWatch":
+    def join(self, reader: _Key, key: _Key, request: Request, page: Page) -> "PageWatch":
         """Begin to watch a page, or watch it along with others; ``leave`` ends it."""
+        self.open += 1
+        self._pages.setdefault(reader, Counter())[key] += 1
         watch = self._watches.get(key)
         if watch is None:
             watch = self._watches[key] = PageWatch(self._site, request, page)
         watch.readers += 1
         return watch
 
-    def leave(self, key: tuple[object, ...], watch: "PageWatch") -> None:
+    def leave(self, reader: _Key, key: _Key, watch: "PageWatch") -> None:
         """Stop watching; with its last reader the watch ends."""
+        self.open -= 1
+        pages = self._pages[reader]
+        pages[key] -= 1
+        # What remains is counted.
+        if not pages[key]:
+            del pages[key]
+        if not pages:
+            del self._pages[reader]
         watch.readers -= 1
         if not watch.readers:
             watch.stop()
             if self._watches.get(key) is watch:
                 del self._watches[key]
+
+    def _refusal(self, reader: _Key, key: _Key) -> str:
+        """Why there is no further stream now; empty when there is one."""
+        if self._closing.is_set():
+            return "The server is stopping."
+        if self.open >= MAX_STREAMS:
+            return "Too many pages are open."
+        pages = self._pages.get(reader, Counter())
+        if key not in pages and len(pages) >= MAX_PAGES:
+            return f"{MAX_PAGES} pages are watched for you already."
+        return ""
 
     async def events(self, watch: "PageWatch", gone: asyncio.Task[None]) -> AsyncGenerator[bytes, None]:
         """Yield what the stream says until the reader has gone or the server closes."""
@@ -218,16 +250,15 @@ class _EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: EventStreams, key: tuple[object, ...], request: Request, page: Page) -> None:
+    def __init__(self, streams: EventStreams, reader: _Key, key: _Key, request: Request, page: Page) -> None:
         super().__init__(headers=_HEADERS)
         del self.headers["content-length"]
         self._streams = streams
-        self._key = key
+        self._place = (reader, key)
         self._of = (request, page)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._streams.open += 1
-        watch = self._streams.join(self._key, *self._of)
+        watch = self._streams.join(*self._place, *self._of)
         gone = asyncio.create_task(_wait_for_disconnect(receive))
         events = self._streams.events(watch, gone)
         try:
@@ -236,10 +267,9 @@ class _EventStream(Response):
                 await send({"type": "http.response.body", "body": event, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         finally:
-            self._streams.open -= 1
             gone.cancel()
             await events.aclose()
-            self._streams.leave(self._key, watch)
+            self._streams.leave(*self._place, watch)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
@@ -251,7 +281,16 @@ def _digest(page: Page) -> bytes:
     return hashlib.blake2b(msgspec.json.encode(page.data), digest_size=16).digest()
 
 
-def _fingerprint(request: Request, actor: Actor, url: str) -> tuple[object, ...]:
+def _refused(reason: str) -> Response:
+    return PlainTextResponse(f"{reason}\n", 503, {"Retry-After": "30"})
+
+
+def _reader(actor: Actor) -> _Key:
+    """Who has so many pages open."""
+    return (actor.organization_id, actor.subject_type, actor.subject_id, actor.source_ip)
+
+
+def _fingerprint(request: Request, actor: Actor, url: str) -> _Key:
     """Who sees the same when he looks at the same page."""
     return (
         url,

@@ -19,6 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from conductor_lite import __version__, wording
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console import formatting
+from conductor_lite.console.accepting import prefers_json, takes_gzip
 from conductor_lite.console.assets import asset_url
 from conductor_lite.console.attention import FAILED, links, workflows_url
 from conductor_lite.console.charts import spark, spark_top
@@ -226,7 +227,7 @@ def _compressed(request: Request, response: Response) -> Response:
     """
     response.headers.add_vary_header("Accept-Encoding")
     body = bytes(response.body)
-    if len(body) >= _LEAST_COMPRESSED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+    if len(body) >= _LEAST_COMPRESSED_BYTES and takes_gzip(request.headers.get("accept-encoding", "")):
         response.body = gzip.compress(body, _COMPRESSION_LEVEL, mtime=0)
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Content-Length"] = str(len(response.body))
@@ -253,24 +254,3 @@ def wanted_layout(request: Request) -> str:
     if request.headers.get("hx-request") != "true":
         return "layout.html"
     return _LAYOUTS.get(request.headers.get("hx-target", ""), "layout.html")
-
-
-def prefers_json(accept: str) -> bool:
-    """Whether an Accept header wants JSON rather than HTML (RFC 9110, section 12.5.1)."""
-    weights = {"text/html": 0.0, _JSON: 0.0}
-    for part in accept.split(","):
-        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        if media_type in weights:
-            weights[media_type] = max(weights[media_type], _weight(parameters))
-    return weights[_JSON] > weights["text/html"]
-
-
-def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0

@@ -10,6 +10,7 @@ from console.serving import serving
 from starlette.applications import Starlette
 
 from conductor_lite.console import assets
+from conductor_lite.console.accepting import takes_gzip
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,29 @@ def test_content_is_compressed_only_for_those_who_take_it(client: httpx.Client) 
     assert "content-encoding" not in plain.headers
     assert packed.content == plain.content
     assert int(packed.headers["content-length"]) < len(plain.content) / 2
+
+
+@pytest.mark.parametrize(
+    ("header", "takes"),
+    [
+        ("gzip, deflate, br", True),
+        ("br;q=1.0, GZIP;q=0.2, *;q=0.1", True),
+        ("*", True),
+        ("x-gzip", True),
+        ("", False),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.0, *", False),
+        ("*;q=0", False),
+        ("identity, gzip;q=0.5", False),
+        ("gzip;q=much", False),
+        ("notgzip", False),
+    ],
+)
+def test_what_a_client_says_of_compression_is_weighed(client: httpx.Client, header: str, takes: bool) -> None:
+    assert takes_gzip(header) is takes
+    answer = client.get(assets.asset_url("console.js"), headers={"Accept-Encoding": header})
+    assert ("content-encoding" in answer.headers) is takes
 
 
 def test_known_etag_is_answered_without_a_body(client: httpx.Client) -> None:

@@ -29,7 +29,7 @@ DEADLINE_SECS = 5
 class Reader:
     """One browser's end of a stream, spoken to in ASGI."""
 
-    def __init__(self, streams: EventStreams, page: str) -> None:
+    def __init__(self, streams: EventStreams, page: str, address: str = "127.0.0.1") -> None:
         self.status = 0
         self.text = ""
         self.gone = asyncio.Event()
@@ -39,6 +39,7 @@ class Reader:
             "path": "/events",
             "query_string": f"page={quote(page)}".encode(),
             "headers": [],
+            "client": (address, 40_000),
         }
         self.task = asyncio.create_task(self._run(streams, scope))
 
@@ -95,8 +96,8 @@ class Case:
         site.knows([*pages, Route("/counter", site.shows(self.counter.show))])
         self.streams = EventStreams(site, self.closing)
 
-    def reader(self, page: str) -> Reader:
-        return Reader(self.streams, page)
+    def reader(self, page: str, address: str = "127.0.0.1") -> Reader:
+        return Reader(self.streams, page, address)
 
 
 def run(body: Callable[[Case], Awaitable[None]]) -> None:
@@ -283,6 +284,39 @@ def test_streams_are_few() -> None:
         await admitted.saw("event: ready")
         case.closing.set()
         for reader in (*readers[1:], admitted):
+            await reader.ended()
+
+    run(body)
+
+
+def test_few_different_pages_are_watched_for_one_reader_and_the_rest_is_left_to_polling() -> None:
+    async def body(case: Case) -> None:
+        readers = [case.reader(f"/counter?n={number}") for number in range(live.MAX_PAGES)]
+        readers += [case.reader("/counter?n=0") for _ in range(3)]
+        for reader in readers:
+            await reader.saw("event: ready")
+        looks = case.counter.looks
+        refused = case.reader("/counter?n=more")
+        await refused.ended()
+        # A refused stream stays closed, and live.js asks now and then.
+        assert (refused.status, "retry:" in refused.text) == (503, False)
+        assert case.streams.watches == live.MAX_PAGES
+        another = case.reader("/counter?n=more", "192.0.2.7")
+        await another.saw("event: ready")
+        # The place of a page is free once its last stream has ended.
+        readers[0].gone.set()
+        await readers[0].ended()
+        refused = case.reader("/counter?n=late")
+        await refused.ended()
+        assert refused.status == 503
+        for reader in readers[-3:]:
+            reader.gone.set()
+            await reader.ended()
+        late = case.reader("/counter?n=late")
+        await late.saw("event: ready")
+        assert case.counter.looks > looks
+        case.closing.set()
+        for reader in (*readers, another, late):
             await reader.ended()
 
     run(body)
