@@ -353,13 +353,15 @@ def test_the_dashboard_and_the_alert_rules_ask_only_for_what_is_served() -> None
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
 
-def test_every_query_is_understood_by_prometheus_own_grammar() -> None:
+def _dashboard_queries() -> list[str]:
+    """What Grafana asks, with what it puts in before."""
     dashboard = json.loads((DOCS / "grafana-dashboard.json").read_text())
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
-    # What Grafana puts in before it asks.
-    queries = [
-        query.replace("$__rate_interval", "5m").replace("$application", "shop|bank") for query in queries
-    ]
+    return [query.replace("$__rate_interval", "5m").replace("$application", "shop|bank") for query in queries]
+
+
+def test_every_query_is_understood_by_prometheus_own_grammar() -> None:
+    queries = _dashboard_queries()
     groups = yaml.safe_load((DOCS / "prometheus-alerts.yml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert rules
@@ -382,17 +384,98 @@ def test_the_docs_name_every_published_family_with_its_labels() -> None:
     assert {name: kind for name, kind, _ in rows} == {family.name: kinds[family.kind] for family in PUBLISHED}
 
 
-def test_promtool_finds_no_fault_with_rules_and_exposition(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    promtool = require("promtool")
-    checked = subprocess.run(
-        [promtool, "check", "rules", DOCS / "prometheus-alerts.yml"], capture_output=True, text=True
-    )
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+def _promtool(*arguments: str | Path, given: str | None = None) -> str:
+    """What Prometheus' own judge says."""
+    command = [require("promtool"), *arguments]
+    judged = subprocess.run(command, input=given, capture_output=True, text=True)
+    # Of metrics it would name some families otherwise than they are published, and what it cannot parse it
+    # calls an error.
+    is_well = judged.returncode == 0 or arguments[1] == "metrics"
+    assert is_well, judged.stdout + judged.stderr
+    assert "error" not in judged.stderr.lower(), judged.stderr
+    return judged.stdout
+
+
+def test_promtool_finds_no_fault_with_rules_dashboard_and_exposition(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    require("promtool")
+    rules = DOCS / "prometheus-alerts.yml"
+    groups = yaml.safe_load(rules.read_text())["groups"]
+    count = sum(len(group["rules"]) for group in groups)
+    assert f"{count} rules found" in _promtool("check", "rules", rules)
+    # Queries of the dashboard, as rules that record.
+    queries = _dashboard_queries()
+    recorded = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries)]
+    dashboard = tmp_path / "dashboard.yml"
+    dashboard.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": recorded}]}))
+    assert f"{len(queries)} rules found" in _promtool("check", "rules", dashboard)
 
     async def body(api: Api) -> str:
         await figures(api, monkeypatch, "shop")
         return (await api.client.get("/v1/metrics")).text
 
-    linted = subprocess.run([promtool, "check", "metrics"], input=run(body), capture_output=True, text=True)
-    # It would name families otherwise than they are published; what it cannot parse it calls an error.
-    assert "error" not in linted.stderr.lower(), linted.stderr
+    _promtool("check", "metrics", given=run(body))
+
+
+SHOP = 'application="shop"'
+FAILED = f'workflow_failed_rate{{{SHOP}, workflow_name="pay"}}'
+SUCCEEDED = f'workflow_success_rate{{{SHOP}, workflow_name="pay"}}'
+#: Series as Prometheus is to have scraped them once a minute, and what then fires after a quarter of an hour.
+ALERTED: list[tuple[dict[str, str], set[str]]] = [
+    ({f'executor_count{{{SHOP}, status="DEAD"}}': "1x20"}, {"DbosNoExecutor", "DbosDeadExecutor"}),
+    ({f'executor_count{{{SHOP}, status="HEALTHY"}}': "1x20"}, set()),
+    ({FAILED: "0.1x20", SUCCEEDED: "0.5x20"}, {"DbosWorkflowsFailing", "DbosFailureRatioHigh"}),
+    ({FAILED: "0.001x20"}, {"DbosFailureRatioHigh"}),
+    ({FAILED: "0.001x20", SUCCEEDED: "0.1x20"}, set()),
+    ({FAILED: "0x20"}, set()),
+    ({f'workflow_oldest_enqueued_timestamp_seconds{{{SHOP}, queue_name="q"}}': "0x20"}, {"DbosQueueStuck"}),
+    (
+        {f'workflow_oldest_pending_timestamp_seconds{{{SHOP}, workflow_name="pay"}}': "-90000x20"},
+        {"DbosWorkflowRunsLong"},
+    ),
+    ({f'step_failed_rate{{{SHOP}, step_name="charge"}}': "0.1x20"}, {"DbosStepsFailing"}),
+    ({"conductor_lite_policy_failures{policy='alerts'}": "3x20"}, {"ConductorPolicyFailing"}),
+    ({"conductor_lite_policy_lag_seconds{policy='alerts'}": "61x20"}, {"ConductorPolicyLate"}),
+    ({"conductor_lite_policy_lag_seconds{policy='alerts'}": "59x20"}, set()),
+    ({"conductor_lite_writes_waiting": "51x20"}, {"ConductorWritesQueueUp"}),
+    (
+        {
+            'conductor_lite_executor_request_duration_seconds_bucket{le="5.0"}': "0x20",
+            'conductor_lite_executor_request_duration_seconds_bucket{le="10.0"}': "0+9x20",
+            'conductor_lite_executor_request_duration_seconds_bucket{le="+Inf"}': "0+9x20",
+        },
+        {"ConductorExecutorsAnswerSlowly"},
+    ),
+]
+
+
+def test_rules_fire_in_prometheus_itself(tmp_path: Path) -> None:
+    require("promtool")
+    rules = DOCS / "prometheus-alerts.yml"
+    groups = yaml.safe_load(rules.read_text())["groups"]
+    names = [rule["alert"] for group in groups for rule in group["rules"]]
+    assert set().union(*(fires for _, fires in ALERTED)) == set(names)
+    tests = [
+        {
+            "interval": "1m",
+            "input_series": [
+                {"series": name if name.startswith("conductor_lite_") else PREFIX + name, "values": values}
+                for name, values in series.items()
+            ],
+            "promql_expr_test": [
+                {
+                    "expr": f'count by (alertname) (ALERTS{{alertstate="firing", alertname="{name}"}})',
+                    "eval_time": "15m",
+                    "exp_samples": [{"labels": f'{{alertname="{name}"}}', "value": 1}]
+                    if name in fires
+                    else [],
+                }
+                for name in names
+            ],
+        }
+        for series, fires in ALERTED
+    ]
+    file = tmp_path / "tests.yml"
+    file.write_text(yaml.safe_dump({"rule_files": [str(rules)], "tests": tests}))
+    assert "SUCCESS" in _promtool("test", "rules", file)
