@@ -57,6 +57,9 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         summary="List audit logs",
         tag="Audit",
         permission=ORGANIZATION_READ,
+        limited_keys=(
+            "A key that is limited to some applications sees the entries about these, and its own."
+        ),
         path_parameters=OrganizationPath,
         query_parameters=AuditQuery,
         body=Nothing,

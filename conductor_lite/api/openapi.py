@@ -12,6 +12,7 @@ from conductor_lite.api.idempotency import DESCRIPTION, IDEMPOTENCY_HEADER, MAX_
 from conductor_lite.api.operation import AnyOperation, Nothing
 from conductor_lite.api.problems import MEDIA_TYPE, ErrorModel
 from conductor_lite.api.table import by_path
+from conductor_lite.auth.permissions import ORGANIZATION_READ, ORGANIZATION_WRITE
 
 _REF = "#/components/schemas/{name}"
 _STATUS_WORDS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content"}
@@ -131,6 +132,10 @@ def _describe_demands(row: AnyOperation) -> str:
         sentences.append("Needs a login; where the server has none, it answers 404.")
     if row.permission:
         sentences.append(f"Needs the permission `{row.permission}`.")
+    if row.limited_keys:
+        sentences.append(row.limited_keys)
+    elif row.permission in (ORGANIZATION_READ, ORGANIZATION_WRITE):
+        sentences.append("A key that is limited to some applications is refused.")
     if row.audit:
         sentences.append(f"Written to the audit log as `{row.audit}`.")
     return " ".join(sentences)

@@ -53,6 +53,8 @@ class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=T
     #: Permission that the called operation demands, for the document; it is checked there, not here. None
     #: when it is not a matter of permissions.
     permission: str | None
+    #: What a key that is limited to some applications gets, where that has to be told.
+    limited_keys: str = ""
     #: Name under which the called operation writes the audit log; None for reads.
     audit: str | None = None
     path_parameters: type[PathT]

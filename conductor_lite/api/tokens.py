@@ -58,6 +58,8 @@ async def _delete(call: Call[TokenPath, Nothing, Nothing]) -> None:
 
 _TOKEN = "/v2/orgs/{orgName}/tokens/{tokenName}"  # noqa: S105 - a path, not a secret
 
+_LIMITED = "A key that is limited to some applications is for keys that are limited to these."
+
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation(
         method="GET",
@@ -66,6 +68,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         summary="List tokens",
         tag="Tokens",
         permission=TOKEN_READ,
+        limited_keys=_LIMITED,
         path_parameters=OrganizationPath,
         query_parameters=Nothing,
         body=Nothing,
@@ -79,6 +82,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         summary="Create token",
         tag="Tokens",
         permission=TOKEN_WRITE,
+        limited_keys=_LIMITED,
         audit="token.create",
         path_parameters=TokenPath,
         query_parameters=Nothing,
@@ -94,6 +98,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         summary="Rename token",
         tag="Tokens",
         permission=TOKEN_WRITE,
+        limited_keys=_LIMITED,
         audit="token.rename",
         path_parameters=TokenPath,
         query_parameters=Nothing,
@@ -110,6 +115,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         summary="Delete token",
         tag="Tokens",
         permission=TOKEN_WRITE,
+        limited_keys=_LIMITED,
         audit="token.revoke",
         path_parameters=TokenPath,
         query_parameters=Nothing,

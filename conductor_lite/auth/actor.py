@@ -36,6 +36,24 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
         if permission not in self.permissions:
             raise ForbiddenError(f"{self.display} lacks the permission {permission}.")
 
+    def require_whole(self, permission: str) -> None:
+        """Check one permission for what belongs to the whole organisation, and not to one application.
+
+        Raises:
+            ForbiddenError: the actor lacks it, or is limited to some applications.
+        """
+        self.require(permission)
+        if self.is_limited:
+            raise ForbiddenError(
+                f"{self.display} is limited to some applications, and this concerns the whole organization. "
+                "Ask with a key that is not limited."
+            )
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it sees some applications only."""
+        return self.application_ids is not None
+
     def sees(self, application_id: str) -> bool:
         """Tell whether an application is within the actor's reach."""
         return self.application_ids is None or application_id in self.application_ids

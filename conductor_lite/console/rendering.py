@@ -25,7 +25,7 @@ from conductor_lite.console.attention import FAILED, links, workflows_url
 from conductor_lite.console.charts import spark, spark_top
 from conductor_lite.console.forms import FormGuard
 from conductor_lite.console.frame import tab_url
-from conductor_lite.console.navigation import SECTIONS
+from conductor_lite.console.navigation import sections_for
 from conductor_lite.console.preferences import RANGES, preferences, remember_range
 from conductor_lite.console.tables import link
 from conductor_lite.console.urls import app_url, named_url, workflow_url
@@ -140,7 +140,7 @@ class Renderer:
             layout=layout,
             page=page,
             data=page.data,
-            sections=[s for s in SECTIONS if actor and s.permission in actor.permissions],
+            sections=sections_for(actor),
             actor=actor,
             csrf_token=self._guard.token(nonce),
             flash=self._guard.read_flash(request) if whole else None,

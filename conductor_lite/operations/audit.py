@@ -10,7 +10,7 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import ORGANIZATION_READ
 from conductor_lite.errors import FieldError, InvalidError
 from conductor_lite.operations.context import Context
-from conductor_lite.store.records import AuditEntry
+from conductor_lite.store.records import AuditEntry, AuditReach
 
 __all__ = ["AuditEntry", "AuditFilters", "AuditLog", "KnownValues"]
 
@@ -66,6 +66,8 @@ class AuditLog:
     ) -> list[AuditEntry]:
         """List entries, newest first; those of `AuditFilters` where any of its fields is given.
 
+        A limited actor sees those about its applications, and what it did itself.
+
         Args:
             actor: on whose behalf.
             start: as the other filters, in `AuditFilters`.
@@ -88,6 +90,7 @@ class AuditLog:
         _require_sane_window(limit, offset)
         return await self._context.audit_log.list(
             actor.organization_id,
+            reach=await self._reach(actor),
             start=start,
             end=end,
             operation=operation,
@@ -108,10 +111,12 @@ class AuditLog:
             ForbiddenError: organization.read is missing.
         """
         actor.require(ORGANIZATION_READ)
+        reach = await self._reach(actor)
         last: AuditEntry | None = None
         while True:
             page = await self._context.audit_log.list(
                 actor.organization_id,
+                reach=reach,
                 **msgspec.structs.asdict(filters),
                 older_than=last,
                 limit=_PAGE_SIZE,
@@ -129,8 +134,18 @@ class AuditLog:
             ForbiddenError: organization.read is missing.
         """
         actor.require(ORGANIZATION_READ)
-        operations, subjects = await self._context.audit_log.known(actor.organization_id, among=_KNOWN_AMONG)
+        operations, subjects = await self._context.audit_log.known(
+            actor.organization_id, reach=await self._reach(actor), among=_KNOWN_AMONG
+        )
         return KnownValues(operations=operations, subjects=subjects)
+
+    async def _reach(self, actor: Actor) -> AuditReach | None:
+        """Which entries the actor may see; None for all of its organisation."""
+        if not actor.is_limited:
+            return None
+        records = await self._context.applications.list(actor.organization_id)
+        seen = {record.name: record.created_at for record in records if actor.sees(record.id)}
+        return AuditReach(subject_type=actor.subject_type, subject_id=actor.subject_id, applications=seen)
 
 
 def _require_sane_window(limit: int, offset: int) -> None:

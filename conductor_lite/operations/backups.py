@@ -12,7 +12,7 @@ import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import ORGANIZATION_WRITE
-from conductor_lite.errors import BackupError, ConflictError, ForbiddenError
+from conductor_lite.errors import BackupError, ConflictError
 from conductor_lite.operations.context import Context
 from conductor_lite.store import backup as store_backup
 from conductor_lite.store import files
@@ -131,9 +131,7 @@ class Backups:
             async with context.audited(
                 actor, BACKUP_OPERATION, "organization", actor.organization_id
             ) as details:
-                actor.require(ORGANIZATION_WRITE)
-                if actor.application_ids is not None:
-                    raise ForbiddenError(f"A backup holds every application; {actor.display} sees only some.")
+                actor.require_whole(ORGANIZATION_WRITE)
                 backup = await self._in_turn()
                 details["size_bytes"] = backup.size_bytes
                 details["schema_revision"] = backup.manifest.schema_revision

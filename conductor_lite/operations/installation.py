@@ -74,8 +74,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str
     sdks: tuple[SdkVersion, ...]
     settings: tuple[SettingInEffect, ...]
-    #: None for those who see some applications only.
-    health: Health | None
+    health: Health
 
     def restore_command(self, file: str) -> str:
         """What to type to put a backup in place of this server's database."""
@@ -93,10 +92,10 @@ class Installations:
         """Tell what runs here and how it is.
 
         Raises:
-            ForbiddenError: organization.read is missing.
+            ForbiddenError: organization.read is missing, or the actor is limited to some applications.
             StoreError: the applications cannot be read.
         """
-        actor.require(ORGANIZATION_READ)
+        actor.require_whole(ORGANIZATION_READ)
         settings = self._context.settings
         return Installation(
             version=__version__,
@@ -107,7 +106,7 @@ class Installations:
             data_dir=str(settings.data_dir.absolute()),
             sdks=await self._sdks(actor),
             settings=settings_in_effect(settings),
-            health=self._health() if actor.application_ids is None else None,
+            health=self._health(),
         )
 
     def _health(self) -> Health:

@@ -56,7 +56,7 @@ class ApiKeys:
         return ALL_PERMISSIONS
 
     async def list(self, actor: Actor) -> list[ApiKey]:
-        """List the organisation's keys, by name.
+        """List the keys that the actor may manage, by name: all of the organisation, if it is not limited.
 
         Raises:
             ForbiddenError: token.read is missing.
@@ -72,6 +72,7 @@ class ApiKeys:
                 connections=connections[record.id],
             )
             for record in records
+            if _within_reach(actor, record)
         ]
 
     async def create(
@@ -127,7 +128,7 @@ class ApiKeys:
         """Give a key another name; the key itself stays as it is, and whoever uses it notices nothing.
 
         Raises:
-            ForbiddenError: token.write is missing.
+            ForbiddenError: token.write is missing, or the key reaches further than the actor.
             NotFoundError: no key of that name.
             ConflictError: a key of the new name exists.
             InvalidError: the new name is not allowed.
@@ -137,6 +138,7 @@ class ApiKeys:
             details["new_name"] = new_name
             actor.require(TOKEN_WRITE)
             _require_valid(new_name, (), "body.newName")
+            await self._require_within_reach(actor, name)
             renamed = await context.keys.rename(actor.organization_id, name, new_name)
             if renamed is None:
                 raise NotFoundError(f"There is no API key {name!r}.")
@@ -149,12 +151,13 @@ class ApiKeys:
         """Revoke a key: from now on it is refused, and executors connected with it are disconnected.
 
         Raises:
-            ForbiddenError: token.write is missing.
+            ForbiddenError: token.write is missing, or the key reaches further than the actor.
             NotFoundError: no key of that name.
         """
         context = self._context
         async with context.audited(actor, "token.revoke", "api_key", name):
             actor.require(TOKEN_WRITE)
+            await self._require_within_reach(actor, name)
             revoked = await context.keys.revoke(actor.organization_id, name)
             if revoked is None:
                 raise NotFoundError(f"There is no API key {name!r}.")
@@ -162,9 +165,28 @@ class ApiKeys:
         await context.fleet.close_sockets_of_key(revoked.id)
         context.changes.publish(KEYS)
 
+    async def _require_within_reach(self, actor: Actor, name: str) -> None:
+        if not actor.is_limited:
+            return
+        record = await self._context.keys.by_name(actor.organization_id, name)
+        if record is not None and not _within_reach(actor, record):
+            raise ForbiddenError(
+                f"{actor.display} is limited to some applications, and the API key {name!r} reaches others. "
+                "Manage it with a key that is not limited."
+            )
+
     async def _application_names(self, actor: Actor) -> dict[str, str]:
         records = await self._context.applications.list(actor.organization_id)
         return {record.id: record.name for record in records}
+
+
+def _within_reach(actor: Actor, record: ApiKeyRecord) -> bool:
+    """Whether a key reaches nothing that the actor does not."""
+    if actor.application_ids is None:
+        return True
+    if record.all_applications or not record.application_ids:
+        return False
+    return actor.application_ids.issuperset(record.application_ids)
 
 
 def _describe(record: ApiKeyRecord, names: dict[str, str]) -> ApiKey:

@@ -44,9 +44,9 @@ class Organization:
         """Get the organisation.
 
         Raises:
-            ForbiddenError: organization.read is missing.
+            ForbiddenError: organization.read is missing, or the actor is limited to some applications.
         """
-        actor.require(ORGANIZATION_READ)
+        actor.require_whole(ORGANIZATION_READ)
         return await self._record(actor)
 
     async def update(
@@ -61,7 +61,7 @@ class Organization:
             audit_log_retention_days: days that entries of the audit log are kept.
 
         Raises:
-            ForbiddenError: organization.write is missing.
+            ForbiddenError: organization.write is missing, or the actor is limited to some applications.
             ConflictError: another organisation has that name.
             InvalidError: a value is not allowed.
         """
@@ -72,7 +72,7 @@ class Organization:
                 details["new_name"] = name
             if audit_log_retention_days is not None:
                 details["audit_log_retention_days"] = audit_log_retention_days
-            actor.require(ORGANIZATION_WRITE)
+            actor.require_whole(ORGANIZATION_WRITE)
             _require_valid(name, audit_log_retention_days)
             updated = await context.organizations.update(
                 actor.organization_id, name=name, audit_log_retention_days=audit_log_retention_days
@@ -85,9 +85,9 @@ class Organization:
         """List the members.
 
         Raises:
-            ForbiddenError: organization.read is missing.
+            ForbiddenError: organization.read is missing, or the actor is limited to some applications.
         """
-        actor.require(ORGANIZATION_READ)
+        actor.require_whole(ORGANIZATION_READ)
         return [Member(name=LOCAL_USER, role=ADMIN)]
 
     async def current_user(self, actor: Actor) -> Profile:

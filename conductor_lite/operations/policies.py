@@ -2,7 +2,6 @@
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import ORGANIZATION_READ
-from conductor_lite.errors import ForbiddenError
 from conductor_lite.operations.context import Context
 from conductor_lite.telemetry import PolicyHealth
 
@@ -22,10 +21,5 @@ class Policies:
             ForbiddenError: organization.read is missing, or the actor sees some applications only: policies
                 work for all of them, and their errors may name any.
         """
-        actor.require(ORGANIZATION_READ)
-        if actor.application_ids is not None:
-            raise ForbiddenError(
-                "This key is limited to some applications, and the conductor's policies work for all. Ask "
-                "with a key that is not limited."
-            )
+        actor.require_whole(ORGANIZATION_READ)
         return list(self._context.report().policies)

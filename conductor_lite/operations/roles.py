@@ -45,9 +45,9 @@ class Roles:
         """List the built-in roles, then the organisation's own by name.
 
         Raises:
-            ForbiddenError: organization.read is missing.
+            ForbiddenError: organization.read is missing, or the actor is limited to some applications.
         """
-        actor.require(ORGANIZATION_READ)
+        actor.require_whole(ORGANIZATION_READ)
         records = await self._context.roles.list(actor.organization_id)
         custom = [Role(name=record.name, permissions=record.permissions) for record in records]
         return [*BUILT_IN, *custom]
@@ -56,14 +56,15 @@ class Roles:
         """Create a role of the organisation's own.
 
         Raises:
-            ForbiddenError: organization.write is missing, or the role would be allowed more than its maker.
+            ForbiddenError: organization.write is missing, the actor is limited to some applications, or the
+                role would be allowed more than its maker.
             ConflictError: a role of that name exists.
             InvalidError: the name or a permission is not allowed.
         """
         context = self._context
         async with context.audited(actor, "role.create", "role", name) as details:
             details["permissions"] = list(permissions)
-            actor.require(ORGANIZATION_WRITE)
+            actor.require_whole(ORGANIZATION_WRITE)
             _require_valid(name, permissions)
             if _is_built_in(name):
                 raise ConflictError(f"{name} is the name of a built-in role. Choose another name.")
@@ -84,13 +85,13 @@ class Roles:
         """Delete a role of the organisation's own.
 
         Raises:
-            ForbiddenError: organization.write is missing.
+            ForbiddenError: organization.write is missing, or the actor is limited to some applications.
             ConflictError: it is built in.
             NotFoundError: no such role.
         """
         context = self._context
         async with context.audited(actor, "role.delete", "role", name):
-            actor.require(ORGANIZATION_WRITE)
+            actor.require_whole(ORGANIZATION_WRITE)
             if _is_built_in(name):
                 raise ConflictError(f"The role {name} is built in and cannot be deleted.")
             if not await context.roles.delete(actor.organization_id, name):

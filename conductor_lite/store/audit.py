@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.database import Database
-from conductor_lite.store.records import AuditEntry, NewAuditEntry
+from conductor_lite.store.dialect import member_of
+from conductor_lite.store.records import AuditEntry, AuditReach, NewAuditEntry
 from conductor_lite.store.schema import audit_log
 
 
@@ -32,6 +34,7 @@ class AuditLog:
         self,
         organization_id: str,
         *,
+        reach: AuditReach | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
         operation: str | None = None,
@@ -47,6 +50,7 @@ class AuditLog:
 
         Args:
             organization_id: whose.
+            reach: only what is within it.
             start: not before this time.
             end: before this time.
             operation: only this operation.
@@ -83,13 +87,18 @@ class AuditLog:
             query = query.where(columns.target_id == target)
         query = query.order_by(columns.emitted_at.desc(), columns.id.desc()).limit(limit).offset(offset)
         async with self._db.read() as connection:
+            if reach is not None:
+                query = query.where(_within(connection, reach))
             return [AuditEntry(**row._asdict()) for row in await connection.execute(query)]
 
-    async def known(self, organization_id: str, *, among: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    async def known(
+        self, organization_id: str, *, among: int, reach: AuditReach | None = None
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The operations and the names of who did them, each once and sorted, among the newest entries.
 
         Args:
             organization_id: whose.
+            reach: only what is within it.
             among: how many entries are looked at.
         """
         columns = audit_log.c
@@ -98,10 +107,11 @@ class AuditLog:
             .where(columns.organization_id == organization_id)
             .order_by(columns.emitted_at.desc(), columns.id.desc())
             .limit(among)
-            .subquery()
         )
         async with self._db.read() as connection:
-            pairs = list(await connection.execute(select(newest).distinct()))
+            if reach is not None:
+                newest = newest.where(_within(connection, reach))
+            pairs = list(await connection.execute(select(newest.subquery()).distinct()))
         return tuple(sorted({pair[0] for pair in pairs})), tuple(sorted({pair[1] for pair in pairs}))
 
     async def count(
@@ -148,3 +158,19 @@ class AuditLog:
         async with self._db.write() as connection:
             gone = await connection.execute(delete(audit_log).where(columns.id.in_(oldest)))
         return gone.rowcount
+
+
+def _within(connection: AsyncConnection, reach: AuditReach) -> ColumnElement[bool]:
+    columns = audit_log.c
+    named = member_of(connection, columns.details, "application_name")
+    own = and_(columns.subject_type == reach.subject_type, columns.subject_id == reach.subject_id)
+    return or_(
+        own,
+        *(
+            and_(
+                columns.emitted_at >= since,
+                or_(and_(columns.target_type == "application", columns.target_id == name), named == name),
+            )
+            for name, since in reach.applications.items()
+        ),
+    )

@@ -289,6 +289,16 @@ class AutoscalingPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     rollout: RolloutPolicy | None = None
 
 
+class AuditReach(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody may see of the audit log who does not see all of it."""
+
+    #: Who it is: what it did itself is seen.
+    subject_type: str
+    subject_id: str
+    #: Applications by name, and since when each has it: one that had the name before is another.
+    applications: Mapping[str, datetime]
+
+
 class NewAuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was done or refused, before the store has numbered it."""
 

@@ -66,6 +66,67 @@ def test_key_limited_to_applications_sees_only_those(run: Run) -> None:
     run(body)
 
 
+def test_limited_key_keeps_to_keys_and_entries_of_its_applications_and_out_of_the_rest(run: Run) -> None:
+    async def body(api: Api) -> None:
+        client, logs = api.client, "/v2/orgs/local/audit-logs"
+        for name in ("shop", "shop_2", "bank"):
+            await client.put(f"/v2/orgs/local/apps/{name}")
+        for name, apps in (("of-shop", ["shop"]), ("of-both", ["shop", "bank"]), ("of-all", None)):
+            await client.post(f"{TOKENS}/{name}", json={"appNames": apps})
+        limited = await api.key(*ALL_PERMISSIONS, app_names=["shop"])
+        own = "-".join(ALL_PERMISSIONS)
+
+        listed = (await client.get(TOKENS, headers=limited)).json()
+        assert [key["tokenName"] for key in listed] == ["of-shop", own]
+        for name in ("of-both", "of-all"):
+            renamed = await client.patch(f"{TOKENS}/{name}", json={"newName": "mine"}, headers=limited)
+            revoked = await client.delete(f"{TOKENS}/{name}", headers=limited)
+            assert (renamed.status_code, revoked.status_code) == (403, 403)
+            assert f"{name}' reaches others" in revoked.json()["detail"]
+        assert (await client.delete(f"{TOKENS}/of-none", headers=limited)).status_code == 404
+        assert (await client.delete(f"{TOKENS}/of-shop", headers=limited)).status_code == 204
+        # Whoever is not limited goes on as before.
+        unlimited = await api.key("token.read", "token.write", "organization.read", "organization.write")
+        assert (await client.delete(f"{TOKENS}/of-both", headers=unlimited)).status_code == 204
+        assert len((await client.get(TOKENS, headers=unlimited)).json()) == 3
+
+        for app, schedule in (("shop", "hourly"), ("bank", "hourly"), ("shop_2", "hourly")):
+            await client.post(f"/v2/orgs/local/apps/{app}/schedules/{schedule}/pause")
+        entries = (await client.get(logs, headers=limited)).json()
+        pauses = [entry for entry in entries if entry["operation"] == "schedule.pause"]
+        assert [entry["details"]["application_name"] for entry in pauses] == ["shop"]
+        created = [entry for entry in entries if entry["operation"] == "application.create"]
+        assert [entry["target"]["id"] for entry in created] == ["shop"]
+        # What it did itself, wherever, and nothing that others did to keys.
+        assert {e["subject"]["display"] for e in entries if e["target"]["type"] == "token"} == {own}
+        # One that gets the name of another does not get what is on record of that.
+        await client.delete("/v2/orgs/local/apps/shop")
+        await client.put("/v2/orgs/local/apps/shop")
+        again = await api.client.post(
+            f"{TOKENS}/again", json={"permissions": ["organization.read"], "appNames": ["shop"]}
+        )
+        header = {"Authorization": f"Bearer {again.json()['token']}"}
+        entries = (await client.get(logs, headers=header)).json()
+        assert [entry["operation"] for entry in entries] == ["application.create"]
+
+        for method, path, content in (
+            ("GET", "/v2/orgs/local", None),
+            ("PATCH", "/v2/orgs/local", {"auditLogRetentionDays": 30}),
+            ("GET", "/v2/orgs/local/members", None),
+            ("GET", "/v2/orgs/local/roles", None),
+            ("POST", "/v2/orgs/local/roles", {"name": "mine", "permissions": []}),
+            ("DELETE", "/v2/orgs/local/roles/mine", None),
+            ("GET", "/v2/orgs/local/policies", None),
+        ):
+            refused = await client.request(method, path, json=content, headers=limited)
+            assert refused.status_code == 403, path
+            assert "concerns the whole organization" in refused.json()["detail"], path
+            allowed = await client.request(method, path, json=content, headers=unlimited)
+            assert allowed.status_code != 403, path
+
+    run(body)
+
+
 @pytest.mark.parametrize("name", ["team/a", "ümlaut key", "50%", "a?b#c", "..", "%2F"])
 def test_key_may_have_any_printable_name(run: Run, name: str) -> None:
     async def body(api: Api) -> None:

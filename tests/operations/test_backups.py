@@ -90,7 +90,7 @@ def test_it_takes_the_permission_and_the_sight_of_everything(run: Run) -> None:
             permissions=frozenset({ORGANIZATION_WRITE}),
             application_ids=frozenset({await scene.application_id()}),
         )
-        for actor, why in ((reader, ORGANIZATION_WRITE), (limited, "sees only some")):
+        for actor, why in ((reader, ORGANIZATION_WRITE), (limited, "limited to some applications")):
             with pytest.raises(ForbiddenError, match=why):
                 await scene.conductor.operations.backups.make(actor)
         assert [entry.status for entry in await scene.audit(BACKUP_OPERATION)] == ["failure"] * 2
