@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.command import Finished
 from support.inbox import PASSWORD, TOKEN, inbox
 from support.served import APPLICATION, LOCAL, Served, served
-from support.terminal import Finished, Terminal
+from support.terminal import Terminal
 from support.wait import wait_until_async
 
 from conductor_lite.config import Settings

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from support.command import Finished
 from support.conductor import ConductorProcess
-from support.terminal import Finished, Terminal
+from support.terminal import Terminal
 
 from conductor_lite.api.schemas.declaration import DeclaredApp
 from conductor_lite.cli.declaration import read_declaration

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.command import COMMAND, Finished
 from support.executor import ScriptedExecutor
 from support.process import Process
 from support.served import Served, served
-from support.terminal import COMMAND, Finished, Terminal
+from support.terminal import Terminal
 from support.wait import wait_until_async
 
 from conductor_lite.config import Settings

@@ -4,9 +4,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from support.command import Finished
 from support.executor import ScriptedExecutor
 from support.served import APPLICATION, Served, served
-from support.terminal import Finished, Terminal
+from support.terminal import Terminal
 
 from conductor_lite.clock import Clock
 from conductor_lite.config import Settings

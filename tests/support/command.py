@@ -5,7 +5,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
@@ -47,13 +47,20 @@ def command(
 
     What the entry point lets through, as a traceback would be, fails the test.
     """
-    out, err = io.StringIO(), io.StringIO()
+    return run_here(arguments, cwd, environment(env), stdin)
+
+
+def run_here(
+    arguments: Sequence[str | Path], cwd: Path, environ: Mapping[str, str], stdin: str = ""
+) -> Finished:
+    """The same with nothing else in the environment. Not for two threads at once."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     status: object = 0
     with (
         chdir(cwd),
-        mock.patch.dict(os.environ, environment(env), clear=True),
+        mock.patch.dict(os.environ, environ, clear=True),
         mock.patch.object(sys, "argv", ["conductor-lite", *map(str, arguments)]),
-        mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")),
         _logging_as_before(),
         redirect_stdout(out),
         redirect_stderr(err),
@@ -63,7 +70,12 @@ def command(
         except SystemExit as end:
             status = end.code or 0
     assert isinstance(status, int)
-    return Finished(status, out.getvalue(), err.getvalue())
+    return Finished(status, _text(out), _text(err))
+
+
+def _text(written: io.TextIOWrapper) -> str:
+    assert isinstance(written.buffer, io.BytesIO)
+    return written.buffer.getvalue().decode()
 
 
 def command_process(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> Finished:

@@ -3,8 +3,6 @@
 import json
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -12,10 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from support.command import COMMAND, command
 from support.ports import lasting_port
 from support.process import Process
 
-COMMAND = (sys.executable, "-m", "conductor_lite")
 READY_SECS = 20.0
 
 
@@ -59,8 +57,8 @@ class ConductorProcess:
 
     def launch(self) -> None:
         """Start it without waiting until it is ready."""
-        command: list[str | Path] = [*COMMAND, "serve", "--config", self._config, "--port", str(self.port)]
-        self.process = Process([*command, "--data-dir", self.data_dir], self._log)
+        serve: list[str | Path] = [*COMMAND, "serve", "--config", self._config, "--port", str(self.port)]
+        self.process = Process([*serve, "--data-dir", self.data_dir], self._log)
 
     def kill(self) -> None:
         """SIGKILL it."""
@@ -80,11 +78,9 @@ class ConductorProcess:
 
     def cli(self, *arguments: str) -> str:
         """Run a command of the terminal on its data folder; returns what it prints on standard output."""
-        finished = subprocess.run(
-            [*COMMAND, *arguments, "--data-dir", self.data_dir], capture_output=True, text=True, timeout=60
-        )
-        assert finished.returncode == 0, f"{arguments}: {finished.returncode}: {finished.stderr}"
-        return finished.stdout.strip()
+        finished = command(*arguments, "--data-dir", self.data_dir, cwd=self.data_dir.parent)
+        assert finished.status == 0, f"{arguments}: {finished}"
+        return finished.out.strip()
 
     def call(self, method: str, path: str, body: object = None) -> httpx.Response:
         """Make one call below ``/v2/orgs/local``; returns the answer, whatever its status."""

@@ -1,22 +1,11 @@
-"""The command line as a person or a script runs it: a process of its own, in an environment of its own."""
+"""The command line as a person or a script runs it: in a folder and in an environment of its own."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-COMMAND = (sys.executable, "-m", "conductor_lite")
-_DEADLINE_SECS = 60
-
-
-class Finished(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
+from support.command import Finished, run_here
 
 
 class Terminal:
@@ -44,18 +33,8 @@ class Terminal:
         return {**outer, "HOME": str(self.folder), "PYTHONPATH": path, "NO_PROXY": "*", **own}
 
     def run(self, *arguments: str, stdin: str = "", **variables: str) -> Finished:
-        """Run a command to its end."""
-        finished = subprocess.run(
-            [*COMMAND, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            cwd=self.folder,
-            env=self.environment(variables),
-            timeout=_DEADLINE_SECS,
-        )
-        return Finished(finished.returncode, finished.stdout, finished.stderr)
+        """Run a command to its end, in this process."""
+        return run_here(arguments, self.folder, self.environment(variables), stdin)
 
     def ok(self, *arguments: str, stdin: str = "", **variables: str) -> str:
         """Run a command that is to succeed; returns what it prints on standard output."""
