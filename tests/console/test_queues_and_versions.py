@@ -145,7 +145,7 @@ def test_a_queue_has_a_page_whatever_its_name(run: Run) -> None:
             age = r"(just now|\d+ s ago)"
             assert re.search(f"All 13 2 h ago 4 0 send 12 2 h ago 4 0 other 1 {age} 0 0", words)
             assert "At most 20 workflows are started within 10 s." in words
-            assert "each of 1 healthy executor" in words
+            assert "One executor is healthy" in words
             assert (
                 'href="/apps/shop/workflows?status=ENQUEUED&amp;queue=mail&amp;name=send&amp;range=all"'
                 in page
@@ -253,6 +253,8 @@ def test_everything_is_looked_through_on_demand(run: Run) -> None:
 
 def test_a_queue_without_limits_says_so() -> None:
     assert limits_of(QueueRecord(name="free")) == ()
+    (alone,) = limits_of(QueueRecord(name="alone", concurrency=1))
+    assert alone.meaning == "At most 1 workflow runs at a time, over all executors."
     labels = {limit.label: limit.meaning for limit in limits_of(MAIL)}
     assert labels["Per partition"] == (
         "At most 2 workflows of one partition run at the same time, over all executors."

@@ -101,5 +101,8 @@ def test_many_children_are_one_node_and_the_picture_stays_small(run: Run) -> Non
         ]
         assert len(content["graph"]["nodes"]) < 60
         assert max(row["count"] for row in content["rows"]) >= 400
+        page = (await looked_at(scene, "/apps/shop/workflows/root?view=graph", "text/html")).text
+        # In the picture and in the table.
+        assert page.count('href="/apps/shop/workflows?parent=root&amp;range=all"') == 2
 
     run(body)

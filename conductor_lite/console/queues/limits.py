@@ -3,6 +3,7 @@
 import msgspec
 
 from conductor_lite.protocol import QueueRecord
+from conductor_lite.wording import noun, plural
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,24 +20,21 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 def limits_of(queue: QueueRecord) -> tuple[Limit, ...]:
     """Everything that decides when work leaves a queue; none when nothing holds it back."""
     found = [
-        _count("Concurrency", queue.concurrency, "workflows run at the same time, over all executors"),
-        _count("Per worker", queue.worker_concurrency, "workflows run at the same time on each executor"),
-        _rate("Rate", queue.rate_limit_max, queue.rate_limit_period_secs, "are started"),
-        _count(
-            "Per partition",
-            queue.partition_concurrency,
-            "workflows of one partition run at the same time, over all executors",
-        ),
+        _count("Concurrency", queue.concurrency, "over all executors"),
+        _count("Per worker", queue.worker_concurrency, "on each executor"),
+        _rate("Rate", queue.rate_limit_max, queue.rate_limit_period_secs),
+        _count("Per partition", queue.partition_concurrency, "over all executors", " of one partition"),
         _count(
             "Per partition and worker",
             queue.partition_worker_concurrency,
-            "workflows of one partition run at the same time on each executor",
+            "on each executor",
+            " of one partition",
         ),
         _rate(
             "Partition rate",
             queue.partition_rate_limit_max,
             queue.partition_rate_limit_period_secs,
-            "of one partition are started",
+            " of one partition",
         ),
     ]
     if queue.partition_queue:
@@ -57,23 +55,32 @@ def limits_of(queue: QueueRecord) -> tuple[Limit, ...]:
         )
     if queue.polling_interval_secs is not None:
         value = f"{queue.polling_interval_secs:g} s"
+        often = "second" if queue.polling_interval_secs == 1 else value
         found.append(
-            Limit(label="Polling", value=value, meaning=f"Each executor looks for work about every {value}.")
+            Limit(label="Polling", value=value, meaning=f"Each executor looks for work about every {often}.")
         )
     return tuple(limit for limit in found if limit is not None)
 
 
-def _count(label: str, number: int | None, meaning: str) -> Limit | None:
+def _count(label: str, number: int | None, where: str, which: str = "") -> Limit | None:
     if number is None:
         return None
-    return Limit(label=label, value=f"{number:,}", meaning=f"At most {number:,} {meaning}.")
+    runs = "runs at a time" if number == 1 else "run at the same time"
+    return Limit(
+        label=label,
+        value=f"{number:,}",
+        meaning=f"At most {plural(number, 'workflow')}{which} {runs}, {where}.",
+    )
 
 
-def _rate(label: str, number: int | None, period_secs: float | None, meaning: str) -> Limit | None:
+def _rate(label: str, number: int | None, period_secs: float | None, which: str = "") -> Limit | None:
     if number is None or period_secs is None:
         return None
     return Limit(
         label=label,
         value=f"{number:,} in {period_secs:g} s",
-        meaning=f"At most {number:,} workflows {meaning} within {period_secs:g} s.",
+        meaning=(
+            f"At most {plural(number, 'workflow')}{which} {noun(number, 'is', 'are')} started within "
+            f"{period_secs:g} s."
+        ),
     )
