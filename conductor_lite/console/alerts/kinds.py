@@ -73,7 +73,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             type="WorkflowFailure",
             title="Workflows fail",
-            fires="Fires when so many workflows have failed within a period.",
+            fires="Fires when a given number of workflows have failed within a period.",
             settings=(
                 _WORKFLOW,
                 Setting(
@@ -140,7 +140,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             type="RecoveryFlapping",
             title="Executors keep dying",
-            fires="Fires when executors had to be recovered so many times within a period.",
+            fires="Fires when executors had to be recovered a given number of times within a period.",
             note="A workflow that kills whoever runs it looks like this, and so does a crash at start.",
             settings=(
                 Setting(
@@ -162,7 +162,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             type="ExecutorLost",
             title="Executors are lost",
-            fires="Fires when so many executors were declared dead within a period.",
+            fires="Fires when a given number of executors were declared dead within a period.",
             note="One that leaves for good, as at a scale-down, is declared dead as well.",
             settings=(
                 Setting(

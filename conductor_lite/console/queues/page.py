@@ -248,7 +248,7 @@ class QueuesPage:
 
 
 def _rows(asked: _Asked, chart: Chart | None) -> list[QueueRow]:
-    """Every queue that anybody knows, those with most waiting first."""
+    """Every queue that anybody knows, those with far more waiting first."""
     registered = {record.name: record for record in asked.registered}
     groups: dict[str, list[WorkflowAggregateRecord]] = {}
     for group in asked.groups:
@@ -260,7 +260,7 @@ def _rows(asked: _Asked, chart: Chart | None) -> list[QueueRow]:
     rows = [_row(name, asked, registered.get(name), groups.get(name, ()), chart) for name in names]
     # One that the SDK keeps for itself is worth a row only when something is in it.
     rows = [row for row in rows if not row.internal or (row.depth and row.depth != Depth()) or row.left]
-    rows.sort(key=lambda row: (-(row.depth.enqueued if row.depth else 0), row.name))
+    rows.sort(key=lambda row: (-_magnitude(row.depth), row.internal, row.name))
     return rows
 
 
@@ -314,4 +314,9 @@ def _by_workflow(asked: _Asked, queue: str) -> tuple[QueuedWorkflow, ...]:
         if group.group.get("queue_name") == queue:
             groups.setdefault(group.group.get("name") or "", []).append(group)
     found = [QueuedWorkflow(name=name, depth=depth_of(each)) for name, each in groups.items()]
-    return tuple(sorted(found, key=lambda each: (-each.depth.enqueued, -each.depth.running, each.name)))
+    return tuple(sorted(found, key=lambda each: (-_magnitude(each.depth), each.name)))
+
+
+def _magnitude(depth: Depth | None) -> int:
+    """How much waits, by powers of ten: were it the number itself, rows would change places at every look."""
+    return 0 if depth is None else len(str(depth.enqueued))
