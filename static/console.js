@@ -179,7 +179,7 @@
     event.target.dataset.sent = "yes";
     // What is downloaded leaves this page open.
     if (event.target.matches("[data-download]")) {
-      toast("The download begins as soon as it is ready");
+      toast("The download begins as soon as it is ready.");
       setTimeout(() => { delete event.target.dataset.sent; }, 4000);
     }
   });
