@@ -70,7 +70,7 @@ RECOVERED = (
     Picture("overview", f"{APP}?range=15m", "Recent recoveries", height=1240),
     Picture("workflows", f"{APP}/workflows", "fulfil_order", height=600),
     Picture("workflows-narrow", f"{APP}/workflows?tree=1", "fulfil_order", width=390, height=844),
-    Picture("workflow", f"{APP}/workflows/{{done}}", "fulfil_order"),
+    Picture("workflow", f"{APP}/workflows/{{done}}", "fulfil_order", height=1240),
     Picture("workflow-failed", f"{APP}/workflows/{{failed}}", "Card of"),
     Picture("timeline", f"{APP}/workflows/{{done}}?view=timeline", "deliver_parcel"),
     Picture("graph", f"{APP}/workflows/{{done}}?view=graph", "deliver_parcel"),

@@ -247,7 +247,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.isComposing) return;
     if (typable(event.target)) {
-      if (event.key === "Escape" && event.target.matches("[data-filter], #jump")) event.target.blur();
+      if (event.key === "Escape" && event.target.matches("input[type=search]")) event.target.blur();
       return;
     }
     if ($("dialog[open]")) return;

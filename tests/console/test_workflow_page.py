@@ -476,7 +476,8 @@ def test_private_mode_is_explained_and_nothing_is_fetched(tmp_path: Path) -> Non
 def test_without_an_executor_the_last_snapshot_is_shown(tmp_path: Path) -> None:
     async def body(scene: Scene) -> None:
         scene.shop.holds(
-            workflow(), workflow("order-7-ship", parent_workflow_id="order-7", workflow_name="ship")
+            workflow(attributes='{"customer": "c-1"}'),
+            workflow("order-7-ship", parent_workflow_id="order-7", workflow_name="ship"),
         )
         await scene.take_snapshots()
         await scene.shop.executor.leave()
@@ -493,6 +494,8 @@ def test_without_an_executor_the_last_snapshot_is_shown(tmp_path: Path) -> None:
         assert "Only an executor can tell" in await scene.reader.page(f"{PAGE}?view=events")
         await scene.reader.page(f"{PAGE}/cancel", 503)
         await scene.reader.page(f"{PAGE}/payload?of=input", 503)
+        # Attributes are in the snapshot.
+        assert "c-1" in text_of(await scene.reader.page(f"{PAGE}/payload?of=attributes&as=raw"))
         missing = text_of(await scene.reader.page(f"/apps/{APPLICATION}/workflows/other", 404))
         assert "in the snapshots" in missing
 

@@ -162,6 +162,9 @@ async def _fetched(operations: Operations, actor: Actor, name: str, id_: str, ad
             streams = await workflows.streams(*target)
             values = next((stream.values for stream in streams if stream.key == address.key), [])
             return _at(values, address.number)
+        case "attributes":
+            # Snapshots have them too: a page that shows them offers them.
+            return (await operations.snapshots.get(*target))[0].attributes
     wants_input, wants_output = address.of == "input", address.of in ("output", "error")
     record = await workflows.get(*target, load_input=wants_input, load_output=wants_output)
     text: str | None = getattr(record, address.of)
