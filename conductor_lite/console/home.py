@@ -20,6 +20,8 @@ from conductor_lite.operations.topics import APPLICATIONS
 
 #: Seconds between two looks: what happened is on record a few seconds after each minute.
 LIVE_SECS = 10.0
+#: The same while something is being counted, as after a restart.
+COUNTING_SECS = 1.0
 #: What needs a person and is shown at once; the rest unfolds.
 ATTENTION_SHOWN = 12
 
@@ -55,6 +57,8 @@ class HomeView(msgspec.Struct, frozen=True, kw_only=True):
     attention: tuple[Attention, ...]
     applications: tuple[ApplicationRow, ...]
     paging: Paging
+    #: Whether what happened lately is still being counted, and what needs a person because of it.
+    counting: bool
     #: Applications in all, whatever the filter.
     application_count: int
     healthy: int
@@ -110,6 +114,7 @@ class HomePage:
             attention=overview.attention,
             applications=shown,
             paging=paging,
+            counting=overview.counting,
             application_count=len(rows),
             healthy=sum(row.healthy for row in rows),
             unresponsive=sum(row.unresponsive for row in rows),
@@ -122,7 +127,7 @@ class HomePage:
             section="home",
             path="/",
             topics=(APPLICATIONS,),
-            poll_secs=LIVE_SECS,
+            poll_secs=COUNTING_SECS if overview.counting else LIVE_SECS,
             styles=("overview.css",),
             data=view,
             extras={

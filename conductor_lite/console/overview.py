@@ -28,6 +28,8 @@ from conductor_lite.operations.topics import application_topic
 
 #: Seconds between two looks: what happened is on record a few seconds after each minute.
 LIVE_SECS = 10.0
+#: The same while something is being counted, as after a restart.
+COUNTING_SECS = 1.0
 #: Workflows and steps that the tables name.
 TOP = 10
 #: Steps of a chart after which what stood somewhere is no longer what stands there.
@@ -116,6 +118,8 @@ class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
 
     application: Application
     attention: tuple[Attention, ...]
+    #: Whether what happened lately is still being counted, and what needs a person because of it.
+    counting: bool
     start: datetime
     end: datetime
     #: None for those who may not see metrics.
@@ -150,12 +154,13 @@ class OverviewPage:
             section="home",
             path=app_url(record.name),
             topics=(application_topic(record.id),),
-            poll_secs=LIVE_SECS,
+            poll_secs=COUNTING_SECS if overview.counting else LIVE_SECS,
             styles=("uplot.css", "charts.css", "overview.css"),
             scripts=("uplot.min.js", "charts.js"),
             data=OverviewView(
                 application=overview.application,
                 attention=overview.attention,
+                counting=overview.counting,
                 start=chosen.start,
                 end=chosen.end,
                 measures=await self._measures(actor, record.name, chosen, sort),

@@ -102,13 +102,24 @@ class Activities:
         self._last: _Reading | None = None
         self._reading: asyncio.Task[_Reading] | None = None
 
-    async def of(self, application_ids: Iterable[str]) -> dict[str, Activity]:
+    async def of(
+        self, application_ids: Iterable[str], patience_secs: float | None = None
+    ) -> dict[str, Activity] | None:
         """Tell of applications, whose ids the actor was shown.
+
+        Args:
+            application_ids: whose.
+            patience_secs: how long to wait at most where nothing was read before; None: to the end.
+
+        Returns:
+            None when it was not read by then; who asks again later is told.
 
         Raises:
             StoreError: the metrics cannot be read.
         """
-        reading = await self._current()
+        reading = await self._current(patience_secs)
+        if reading is None:
+            return None
         found = {}
         for id_ in application_ids:
             activity = reading.told.get(id_)
@@ -117,7 +128,7 @@ class Activities:
             found[id_] = msgspec.structs.replace(activity, backlogs=self._backlogs(id_, reading))
         return found
 
-    async def _current(self) -> _Reading:
+    async def _current(self, patience_secs: float | None) -> _Reading | None:
         now = self._context.now().timestamp()
         last = self._last
         age_secs = now - last.at if last is not None else STALE_SECS
@@ -131,7 +142,8 @@ class Activities:
         if last is not None and 0 <= age_secs < STALE_SECS:
             return last
         # Others wait for it as well.
-        return await asyncio.shield(self._reading)
+        done, _ = await asyncio.wait({self._reading}, timeout=patience_secs)
+        return self._reading.result() if done else None
 
     async def _read(self, now: float) -> _Reading:
         quarter = floor(int(now), QUARTER)
@@ -145,6 +157,10 @@ class Activities:
             steps=await metrics.recent_steps(_COUNTED, Group.FINISHED, begin, end, QUARTER),
             totals=await metrics.recent_totals(_JUDGED, quarter - _HOUR_STEPS * QUARTER, since, end),
         )
+        for id_ in reading.steps.keys() | reading.totals.keys():
+            reading.told[id_] = _activity(id_, reading)
+            # Of hundreds of applications it takes a while, in which others have their turn.
+            await asyncio.sleep(0)
         self._last = reading
         return reading
 

@@ -18,6 +18,8 @@ __all__ = ["RECOVERY_OPERATION", "Activity", "ApplicationOverview", "Attention",
 
 RECOVERY_OPERATION = "executor.recovery"
 _RECENT_RECOVERIES = 20
+#: Seconds that a look waits for what happened lately when nothing was read before, as after a restart.
+PATIENCE_SECS = 0.15
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +30,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     applications: tuple[Application, ...]
     #: What happened lately, by application's name; empty for those who may not see it.
     activity: dict[str, Activity] = {}
+    #: Whether that is still being counted: it is not there yet, nor is what needs attention because of it.
+    counting: bool = False
 
 
 class ApplicationOverview(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +45,8 @@ class ApplicationOverview(msgspec.Struct, frozen=True, kw_only=True):
     recoveries: tuple[AuditEntry, ...]
     #: What happened lately; None for those who may not see it.
     activity: Activity | None = None
+    #: As in `Overview`.
+    counting: bool = False
 
 
 class Overviews:
@@ -58,7 +64,8 @@ class Overviews:
             ForbiddenError: application.read is missing.
         """
         applications = await self._applications.list(actor)
-        activity = await self._activity(actor, applications)
+        found = await self._activity(actor, applications)
+        activity = found or {}
         alerts = await self._alerts()
         items = [
             item
@@ -75,6 +82,7 @@ class Overviews:
                 for application in applications
                 if application.record.id in activity
             },
+            counting=found is None,
         )
 
     async def application(self, actor: Actor, name: str) -> ApplicationOverview:
@@ -96,7 +104,8 @@ class Overviews:
             limit=_RECENT_RECOVERIES,
             offset=0,
         )
-        activity = await self._activity(actor, [application])
+        found = await self._activity(actor, [application])
+        activity = found or {}
         alerts = (await self._alerts()).get(application.record.id, [])
         return ApplicationOverview(
             application=application,
@@ -105,12 +114,15 @@ class Overviews:
             versions=application.versions,
             recoveries=tuple(recoveries),
             activity=activity.get(application.record.id),
+            counting=found is None,
         )
 
-    async def _activity(self, actor: Actor, applications: Iterable[Application]) -> dict[str, Activity]:
+    async def _activity(
+        self, actor: Actor, applications: Iterable[Application]
+    ) -> dict[str, Activity] | None:
         if METRIC_READ not in actor.permissions:
             return {}
-        return await self._activities.of(application.record.id for application in applications)
+        return await self._activities.of((each.record.id for each in applications), PATIENCE_SECS)
 
     async def _alerts(self) -> dict[str, list[AlertRecord]]:
         """The firings that are not over, by application."""

@@ -1,9 +1,10 @@
 """Metrics as charts and sums read them: long windows where they serve, shorter ones elsewhere."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, Result, Select, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.database import Database
@@ -24,6 +25,9 @@ from conductor_lite.store.metric_records import MetricSource, SeriesPoints
 from conductor_lite.store.metric_schema import metric_points, metric_series, metric_sources
 
 _series = metric_series.c
+
+#: Rows of every application that are gone through before others have their turn.
+_ROWS_AT_ONCE = 500
 
 
 class _Stretch(NamedTuple):
@@ -156,7 +160,7 @@ class MetricReading:
             owners = await _owners(connection)
             for stretch in _recent(wanted, begin, end, [_series.family, step]):
                 query = stretch.add_columns(func.sum(metric_points.c.value))
-                for source, family, at, total in await connection.execute(query):
+                async for source, family, at, total in _in_turns(await connection.execute(query)):
                     steps = found.setdefault(owners[source], {}).setdefault(family, {})
                     steps[at] = steps.get(at, 0.0) + total
         return found
@@ -179,7 +183,8 @@ class MetricReading:
             owners = await _owners(connection)
             for stretch in _recent(_series.family.in_(sorted(families)), begin, end, labels):
                 query = stretch.add_columns(func.sum(metric_points.c.value), func.sum(lately))
-                for source, family, first, second, total, late in await connection.execute(query):
+                rows = _in_turns(await connection.execute(query))
+                async for source, family, first, second, total, late in rows:
                     totals, label = found.setdefault(owners[source], {}), Label(family, first, second)
                     before = totals.get(label, (0.0, 0.0))
                     totals[label] = (before[0] + total, before[1] + late)
@@ -211,6 +216,14 @@ class MetricReading:
             # Names are left out of the many rows.
             rows = (await connection.execute(_stepped(wanted, stretch, step_secs))).all()
         return [(labels[number], step, total, largest) for number, step, total, largest in rows]
+
+
+async def _in_turns(rows: Result[Any]) -> AsyncIterator[Any]:
+    """Many rows, between some of which others have their turn."""
+    for some in rows.partitions(_ROWS_AT_ONCE):
+        for row in some:
+            yield row
+        await asyncio.sleep(0)
 
 
 def _divide_means(found: Mapping[Label, dict[int, float]]) -> None:

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from typing import Any, cast
 
 import httpx
+import msgspec
 import pytest
 from console.pictures import (
     HOSTILE,
@@ -34,6 +35,7 @@ from conductor_lite.console.keys import KeysPage
 from conductor_lite.console.overview import OverviewPage
 from conductor_lite.console.preferences_page import PreferencesPage
 from conductor_lite.console.site import Site
+from conductor_lite.operations.overview import Overview
 
 PATHS = (
     "/",
@@ -497,6 +499,23 @@ def test_the_way_back_leads_nowhere_else(client: httpx.Client, back: str) -> Non
     fields = {"csrf_token": token_of(page), "zone": "UTC", "back": back}
     answer = client.post("/preferences", data=fields, follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+def test_nothing_is_called_well_while_it_is_being_counted(connect: Connect) -> None:
+    healthy = msgspec.structs.replace(orders(), attention=(), counting=True)
+    operations = PicturedOperations(healthy)
+
+    async def home(actor: Actor) -> Overview:
+        return Overview(attention=(), applications=(healthy.application,), counting=True)
+
+    operations.overviews.home = home
+    client = connect(operations)
+    for path in ("/", "/apps/orders"):
+        page = client.get(path, headers={"Accept": "text/html"}).text
+        assert "Counting what happened in the last hours" in page
+        assert "All is well" not in page
+        assert "needs metric.read" not in page
+        assert client.get(path, headers={"Accept": "application/json"}).json()["counting"] is True
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])

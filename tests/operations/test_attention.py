@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 from support.figures import START, Clocks, Collecting, Workflow
@@ -269,6 +270,33 @@ def test_activity_is_read_anew_after_a_while_and_at_once_by_those_who_come_late(
         assert await started() == 4
         await scene.minutes(5)
         assert await started() == 9
+
+    run(body)
+
+
+def test_who_comes_first_after_a_start_is_not_kept_waiting(run: Any) -> None:
+    async def body(scene: Collecting, activities: Activities) -> None:
+        shop = await scene.application()
+        shop.workflows = [Workflow("pay", T0 + n * 60) for n in range(60)]
+        await scene.minutes(3)
+        id_ = scene.applications["shop"].id
+        read, may_read, readings = scene.reading.recent_totals, asyncio.Event(), []
+
+        async def slow(*arguments: Any) -> Any:
+            readings.append(arguments)
+            await may_read.wait()
+            return await read(*arguments)
+
+        with patch.object(scene.reading, "recent_totals", slow):
+            assert await activities.of([id_], 0.01) is None
+            assert await activities.of([id_], 0.01) is None
+            may_read.set()
+            # The same reading went on meanwhile.
+            told = await activities.of([id_])
+        assert told is not None
+        assert told[id_].started[-1] == 3
+        assert len(readings) == 1
+        assert await activities.of([id_], 0.0) is not None
 
     run(body)
 
