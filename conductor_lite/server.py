@@ -166,6 +166,7 @@ class Conductor:
         """End long-lived answers, say goodbye to the executors, write what is noted. May be called twice."""
         self.closing.set()
         await self.operations.bulk_jobs.stop_all()
+        await self.operations.refusals.stop()
         await self._policies.stop()
         await self._retention.stop()
         await self.fleet.stop()

@@ -1,10 +1,10 @@
 """From the table to Starlette: one route per path, which authenticates, decodes, calls and encodes."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import parse_qsl, unquote, unquote_to_bytes
 
 import msgspec
 from starlette.datastructures import URLPath
@@ -24,7 +24,7 @@ from conductor_lite.api.decoding import (
 )
 from conductor_lite.api.departure import unless_gone
 from conductor_lite.api.idempotency import IDEMPOTENCY_HEADER, REPLAYED_HEADER, idempotency_key
-from conductor_lite.api.limits import Turnstile, name_of_address, name_of_caller
+from conductor_lite.api.limits import TooManyRequestsError, Turnstile, name_of_address, name_of_caller
 from conductor_lite.api.login import login_missing
 from conductor_lite.api.middleware import REQUEST_ID
 from conductor_lite.api.operation import AnyOperation, Call
@@ -42,6 +42,15 @@ from conductor_lite.operations.once import Attempt
 logger = logging.getLogger(__name__)
 
 _MAX_QUERY_FIELDS = 200
+#: What the last name in a path is the name of, where it is not an application.
+_TARGETS = {
+    "workflowId": "workflow",
+    "scheduleName": "schedule",
+    "tokenName": "api_key",
+    "roleName": "role",
+    "ruleId": "alerting_rule",
+    "targetId": "notification_target",
+}
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -130,8 +139,24 @@ class OperationRoute(BaseRoute):
         raise NoMatchFound(name, path_params)
 
     async def _answer(self, operation: AnyOperation, request: Request, turn: AsyncExitStack) -> Response:
-        actor = await self._actor(request)
-        await turn.enter_async_context(self._turnstile.turn(name_of_caller(actor)))
+        actor: Actor | None = None
+        try:
+            actor = await self._actor(request)
+            await turn.enter_async_context(self._turnstile.turn(name_of_caller(actor)))
+            call, key = await self._read(operation, request, actor, turn)
+        except ConductorError as error:
+            self._note(operation, request, actor, error)
+            raise
+        if key is not None:
+            return await self._once(operation, call, key, request)
+        work = _carry_out(operation, call, request.headers.get("accept", ""))
+        # A change is seen through to its audit entry, for it may have been made already.
+        return await (work if operation.audit else unless_gone(request, work))
+
+    async def _read(
+        self, operation: AnyOperation, request: Request, actor: Actor, turn: AsyncExitStack
+    ) -> tuple[Call[Any, Any, Any], str | None]:
+        """Everything that the request says, checked; and its idempotency key where it may have one."""
         values = {name: _decode_segment(segment) for name, segment in request.path_params.items()}
         if operation.requires_login:
             raise login_missing()
@@ -145,9 +170,26 @@ class OperationRoute(BaseRoute):
         )
         if DEADLINE_HEADER in request.headers:
             turn.enter_context(deadline(decode_deadline(request.headers[DEADLINE_HEADER])))
-        work = self._carry_out(operation, call, request)
-        # A change is seen through to its audit entry, for it may have been made already.
-        return await (work if operation.audit else unless_gone(request, work))
+        if operation.caution is None:
+            return call, None
+        return call, idempotency_key(request.headers.getlist(IDEMPOTENCY_HEADER))
+
+    def _note(
+        self, operation: AnyOperation, request: Request, actor: Actor | None, error: ConductorError
+    ) -> None:
+        """Let the audit log know of a change that was refused before its operation began."""
+        if operation.audit is None or operation.requires_login or isinstance(error, TooManyRequestsError):
+            return
+        target_type, target_id, application_name = _target(request.path_params)
+        self._operations.refusals.note(
+            actor,
+            operation.audit,
+            target_type,
+            target_id,
+            error,
+            application_name=application_name,
+            source_ip=request.client.host if request.client else None,
+        )
 
     async def _actor(self, request: Request) -> Actor:
         source_ip = request.client.host if request.client else None
@@ -168,44 +210,62 @@ class OperationRoute(BaseRoute):
             raise InvalidError(f"{operation.operation_id} needs a JSON body.")
         return body()
 
-    async def _carry_out(
-        self, operation: AnyOperation, call: Call[Any, Any, Any], request: Request
+    async def _once(
+        self, operation: AnyOperation, call: Call[Any, Any, Any], key: str, request: Request
     ) -> Response:
-        if operation.paged_handler is not None:
-            return await paged_response(operation.paged_handler(call), call.headers)
-        if operation.handler is None:
-            raise LookupError(f"{operation.operation_id} has no handler.")
-        key = idempotency_key(request.headers.getlist(IDEMPOTENCY_HEADER)) if operation.caution else None
-        if key is not None:
-            return await self._once(operation, call, key)
-        result = await operation.handler(call)
-        headers = {**_NO_STORE, **call.headers}
-        if operation.plain_text is not None:
-            headers["Vary"] = "Accept"
-            if prefers_plain_text(request.headers.get("accept", "")):
-                return Response(operation.plain_text(result), operation.status, headers, PLAIN)
-        return _encoded(operation, msgspec.json.encode(result), headers)
-
-    async def _once(self, operation: AnyOperation, call: Call[Any, Any, Any], key: str) -> Response:
         handler, caution = operation.handler, operation.caution
         if handler is None or caution is None:
             raise LookupError(f"{operation.operation_id} takes no idempotency key.")
+        begun = False
 
         async def work(attempt: Attempt) -> bytes:
+            nonlocal begun
+            begun = True
             return msgspec.json.encode(await handler(msgspec.structs.replace(call, attempt=attempt)))
 
         asked = [operation.operation_id, call.path, call.query, call.body]
-        outcome = await self._operations.once.run(call.actor, f"api.{key}", asked, work, caution)
+        try:
+            outcome = await self._operations.once.run(call.actor, f"api.{key}", asked, work, caution)
+        except ConductorError as error:
+            if not begun:
+                self._note(operation, request, call.actor, error)
+            raise
         headers = {**_NO_STORE, **call.headers}
         if outcome.replayed:
             headers[REPLAYED_HEADER] = "true"
         return _encoded(operation, outcome.answer, headers)
 
 
+async def _carry_out(operation: AnyOperation, call: Call[Any, Any, Any], accept: str) -> Response:
+    if operation.paged_handler is not None:
+        return await paged_response(operation.paged_handler(call), call.headers)
+    if operation.handler is None:
+        raise LookupError(f"{operation.operation_id} has no handler.")
+    result = await operation.handler(call)
+    headers = {**_NO_STORE, **call.headers}
+    if operation.plain_text is not None:
+        headers["Vary"] = "Accept"
+        if prefers_plain_text(accept):
+            return Response(operation.plain_text(result), operation.status, headers, PLAIN)
+    return _encoded(operation, msgspec.json.encode(result), headers)
+
+
 def _encoded(operation: AnyOperation, content: bytes, headers: dict[str, str]) -> Response:
     if operation.status == 204:
         return Response(status_code=204, headers=headers)
     return Response(content, operation.status, headers, JSON)
+
+
+def _target(raw: Mapping[str, str]) -> tuple[str, str, str]:
+    """Type and id of what a path is about, as far as it can be read, and the application it is in."""
+    values = {name: unquote(segment, errors="replace") for name, segment in raw.items()}
+    application_name = values.get("appName", "")
+    for name, kind in _TARGETS.items():
+        if name in values:
+            return kind, values[name], application_name
+    if application_name:
+        return "application", application_name, ""
+    return "organization", values.get("orgName", ""), ""
 
 
 def _decode_segment(segment: str) -> str:

@@ -34,6 +34,8 @@ View = Callable[[Request, Actor], Awaitable[Page]]
 Action = Callable[[Request, Actor, Form], Awaitable[Response]]
 Download = Callable[[Request, Actor], Awaitable[Response]]
 
+#: What the audit log calls a form that was refused before it was looked at.
+FORM_OPERATION = "console.form"
 #: Seconds that a page waits for executors.
 VIEW_SECS = 10.0
 #: Seconds that a download waits for them: what is large takes its time.
@@ -177,6 +179,11 @@ class Site:
                 actor = await self.actor(request)
                 form = await read_form(request, max_bytes)
                 self._guard.check(request, form)
+            except ConductorError as error:
+                path, ip = request.url.path, request.client.host if request.client else None
+                self.operations.refusals.note(actor, FORM_OPERATION, "page", path, error, source_ip=ip)
+                return self.refusal(request, actor, error)
+            try:
                 return await action(request, actor, form)
             except ConductorError as error:
                 return self.refusal(request, actor, error)

@@ -23,6 +23,7 @@ from conductor_lite.operations.organization import Organization
 from conductor_lite.operations.overview import Overviews
 from conductor_lite.operations.policies import Policies
 from conductor_lite.operations.queues import Queues
+from conductor_lite.operations.refusals import Refusals
 from conductor_lite.operations.retention import Retention
 from conductor_lite.operations.roles import Roles
 from conductor_lite.operations.schedules import Schedules
@@ -39,6 +40,7 @@ class Operations:
 
     def __init__(self, context: Context) -> None:
         self.once = Once(context)
+        self.refusals = Refusals(context)
         self.applications = Applications(context)
         self.executors = Executors(context)
         self.keys = ApiKeys(context)
