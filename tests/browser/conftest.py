@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ from console.serving import serving
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from support.console_routes import route_of
+from support.orders import Orders
 from support.process import Process
 from support.showcase import Showcase
 from support.tools import require
@@ -56,17 +58,27 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Open]:
+def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open]:
     """Opens pages; afterwards the test fails if any of them logged an error or broke the CSP.
 
+    It also fails where it did not use every route that it says it carries out (``support.console_routes``).
     A test that uses a server as well names that one first: pages then close before it goes.
     """
     complaints: list[str] = []
+    answered: list[tuple[str, str]] = []
     with ExitStack() as stack:
 
         def context(options: dict[str, Any]) -> BrowserContext:
             made = browser.new_context(**options)
             stack.callback(made.close)
+            made.on(
+                "response",
+                lambda response: (
+                    answered.append((response.request.method, response.url))
+                    if response.status < 400
+                    else None
+                ),
+            )
             return made
 
         def open_page(
@@ -74,6 +86,8 @@ def open_page(browser: Browser) -> Iterator[Open]:
         ) -> Page:
             page = context({"viewport": {"width": width, "height": height}, **options}).new_page()
             page.set_default_timeout(10_000)
+            # What a link downloads is no response to the page.
+            page.on("download", lambda download: answered.append(("GET", download.url)))
             page.on("pageerror", lambda error: complaints.append(f"{url}: {error}"))
             page.on(
                 "console",
@@ -87,7 +101,19 @@ def open_page(browser: Browser) -> Iterator[Open]:
             return page
 
         yield open_page
+        require_carried_out(request.node, answered)
     assert complaints == []
+
+
+def require_carried_out(test: pytest.Item, answered: Iterable[tuple[str, str]]) -> None:
+    """Hold a test to its mark: only what a server answered counts that has a real application."""
+    promised = {route for mark in test.iter_markers("carries_out") for route in mark.args}
+    if promised:
+        used = cast(Any, test).funcargs.values()
+        origins = [each.url for each in used if isinstance(each, Showcase | Orders)]
+        assert origins, "no real application is in this test"
+        done = {route_of(method, url) for method, url in answered if url.startswith(tuple(origins))}
+        assert promised - done == set(), "never done, or always refused"
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,17 @@
 
 import json
 import re
+import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 from browser.conftest import Open, RealServer
 from browser.test_looks import axe
 from browser.test_use import executor, wait_until_live
 from playwright.sync_api import expect
+from support.console_routes import carries_out
+from support.showcase import APPLICATION, Showcase
 
 from conductor_lite.operations.backups import verify_backup
 
@@ -40,10 +44,14 @@ def test_the_search_box_is_a_key_away_and_finds_an_executor(server: RealServer, 
         expect(page).to_have_url(server.url + "/apps/billing")
 
 
+@carries_out(
+    "POST /settings/backup",
+    "POST /settings/organization",
+)
 def test_a_backup_is_downloaded_while_the_page_stays_and_tells_of_it(
-    server: RealServer, open_page: Open, tmp_path: Path
+    showcase: Showcase, open_page: Open, tmp_path: Path
 ) -> None:
-    page = open_page(server.url + "/settings")
+    page = open_page(showcase.url + "/settings")
     wait_until_live(page)
     for number in range(2):
         with page.expect_download() as waiting:
@@ -56,24 +64,37 @@ def test_a_backup_is_downloaded_while_the_page_stays_and_tells_of_it(
         expect(page.get_by_text("Last one here")).to_be_visible()
         # The button works again once it has been long enough for nobody to press it twice by mistake.
         expect(page.locator("form[data-download]")).not_to_have_attribute("data-sent", "yes")
+    zipfile.ZipFile(path).extract("conductor.db", tmp_path)
+    with closing(sqlite3.connect(tmp_path / "conductor.db")) as db:
+        assert (APPLICATION,) in db.execute("SELECT name FROM applications").fetchall()
     page.get_by_label("Audit log").fill("30")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".toast")).to_contain_text("Saved the settings of the organisation.")
     expect(page.get_by_label("Audit log")).to_have_value("30")
+    assert showcase.conductor.get("")["auditLogRetentionDays"] == 30
 
 
-def test_roles_are_made_and_deleted_and_the_audit_log_tells_it(server: RealServer, open_page: Open) -> None:
-    page = open_page(server.url + "/users")
+@carries_out(
+    "POST /users/roles",
+    "GET /users/roles/delete",
+    "POST /users/roles/delete",
+    "GET /audit/download",
+)
+def test_roles_are_made_and_deleted_and_the_audit_log_tells_it(showcase: Showcase, open_page: Open) -> None:
+    page = open_page(showcase.url + "/users")
     page.locator("summary", has_text="Create a role").click()
     page.get_by_label("Name", exact=True).fill("on_call")
     page.get_by_label("metric.read").check()
     page.get_by_role("button", name="Create role").click()
     expect(page.locator(".toast")).to_contain_text("Created the role on_call.")
+    made = {role["name"]: role["permissions"] for role in showcase.conductor.get("/roles")}
+    assert made["on_call"] == ["metric.read"]
     page.get_by_role("link", name="Delete the role on_call").click()
     page.get_by_role("dialog", name="Delete the role on_call?").get_by_role("button", name="Delete").click()
     expect(page.locator(".toast").last).to_contain_text("Deleted the role on_call.")
     expect(page.get_by_role("link", name="Delete the role on_call")).to_have_count(0)
-    page.goto(server.url + "/audit")
+    assert "on_call" not in {role["name"] for role in showcase.conductor.get("/roles")}
+    page.goto(showcase.url + "/audit")
     page.get_by_label("Operation").press_sequentially("role.delete")
     expect(page).to_have_url(re.compile(r"\?operation=role\.delete$"))
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -123,10 +144,11 @@ def test_everything_works_without_scripts(server: RealServer, open_page: Open, t
     expect(page.locator("tbody tr")).to_have_count(1)
 
 
+@carries_out("POST /preferences")
 def test_the_time_zone_is_chosen_in_place_and_every_time_is_told_in_it(
-    server: RealServer, open_page: Open
+    showcase: Showcase, open_page: Open
 ) -> None:
-    page = open_page(server.url + "/settings", timezone_id="Asia/Tokyo", locale="en-GB")
+    page = open_page(showcase.url + "/settings", timezone_id="Asia/Tokyo", locale="en-GB")
     zone = page.locator("#zone-name")
     expect(zone).to_have_text("Asia/Tokyo")
     for name, word in (("America/New_York", "GMT-|EST|EDT"), ("UTC", "UTC")):

@@ -7,6 +7,7 @@ import pytest
 from browser.conftest import Open
 from browser.test_use import wait_until_live
 from playwright.sync_api import Page, expect
+from support.console_routes import carries_out
 from support.inbox import Inbox, inbox
 from support.showcase import APPLICATION, Showcase
 from support.wait import wait_until
@@ -22,6 +23,17 @@ def box() -> Iterator[Inbox]:
         yield box
 
 
+@carries_out(
+    "POST /apps/{name}/alerts/new",
+    "GET /apps/{name}/alerts/rules/{rule}/change",
+    "POST /apps/{name}/alerts/rules/{rule}/change",
+    "GET /apps/{name}/alerts/rules/{rule}/delete",
+    "POST /apps/{name}/alerts/rules/{rule}/delete",
+    "POST /apps/{name}/alerts/targets/new",
+    "POST /apps/{name}/alerts/targets/{target}/test",
+    "GET /apps/{name}/alerts/targets/{target}/delete",
+    "POST /apps/{name}/alerts/targets/{target}/delete",
+)
 def test_a_rule_made_by_keyboard_fires_and_tells_people_until_it_is_deleted(
     showcase: Showcase, box: Inbox, open_page: Open
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from browser.conftest import Open
 from playwright.sync_api import Page, expect
+from support.console_routes import carries_out
 from support.orders import Orders
 
 from conductor_lite.store.applications import Applications
@@ -79,6 +80,10 @@ def test_from_what_is_wrong_to_the_runs_that_failed_in_one_click(shop: Orders, o
         expect(page.get_by_text(f"failing-{number}", exact=True).first).to_be_visible()
 
 
+@carries_out(
+    "GET /apps/{name}/versions/latest",
+    "POST /apps/{name}/versions/latest",
+)
 def test_an_application_is_understood_and_its_latest_version_set(shop: Orders, open_page: Open) -> None:
     page = open_page(f"{shop.conductor.url}/apps/orders?range=1h")
     for key in ("runs", "latency", "levels", "executors"):
@@ -117,6 +122,7 @@ def test_an_application_is_understood_and_its_latest_version_set(shop: Orders, o
     dialog.get_by_role("button", name="Make it the latest").click()
     expect(page.locator(".toast")).to_contain_text("1.0.0 is the latest version of orders now.")
     expect(latest).to_contain_text("1.0.0")
+    assert shop.get("/versions")[0]["versionName"] == "1.0.0"
     newer.kill()
     expect(page.locator("tbody tr", has_text="2.0.0")).to_contain_text("Nothing connected")
 

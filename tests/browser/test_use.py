@@ -97,53 +97,6 @@ def test_what_the_reader_does_survives_a_refresh(server: RealServer, open_page: 
         expect(dialog).to_be_visible()
 
 
-def test_register_configure_and_delete(server: RealServer, open_page: Open) -> None:
-    page = open_page(server.url + "/")
-    page.get_by_label("Name", exact=True).fill("billing")
-    page.get_by_label("Private mode").check()
-    page.get_by_role("button", name="Register").click()
-    expect(page).to_have_url(server.url + "/apps/billing")
-    expect(page.locator(".toast")).to_contain_text("Registered billing")
-    expect(page.locator(".title").first).to_contain_text("private mode")
-    page.get_by_role("link", name="Settings").last.click()
-    page.get_by_label("Executor timeout").fill("30")
-    page.get_by_role("button", name="Save settings").click()
-    expect(page.locator(".toast")).to_contain_text("Saved the settings of billing")
-    expect(page.get_by_label("Executor timeout")).to_have_value("30")
-    page.get_by_role("link", name="Delete…").click()
-    page.get_by_role("button", name="Delete billing").click()
-    expect(page.locator(".toast")).to_contain_text("Deleted billing.")
-    page.goto(server.url + "/audit")
-    for operation in ("application.create", "application.update", "application.delete"):
-        expect(page.get_by_role("link", name=operation)).to_be_visible()
-
-
-def test_a_key_is_created_shown_once_and_revoked(server: RealServer, open_page: Open) -> None:
-    page = open_page(server.url + "/keys")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_label("Name", exact=True).fill("ci / bot")
-    page.get_by_role("button", name="Create key").click()
-    secret = page.locator("#secret").inner_text()
-    assert re.fullmatch(r"dbos_[\w-]{61}", secret)
-    page.get_by_role("button", name="Copy key").click()
-    expect(page.locator(".toast")).to_contain_text("Copied")
-    assert page.evaluate("navigator.clipboard.readText()") == secret
-    wait_until_live(page)
-    expect(page.locator("#secret")).to_have_text(secret)
-    page.get_by_role("link", name="Rename ci / bot").click()
-    dialog = page.get_by_role("dialog", name="Rename the key ci / bot")
-    expect(dialog.get_by_label("New name")).to_be_focused()
-    dialog.get_by_label("New name").fill("ci / runner")
-    page.keyboard.press("Enter")
-    expect(page.locator(".toast").last).to_contain_text("ci / bot is called ci / runner now.")
-    page.get_by_role("link", name="Revoke ci / runner").click()
-    dialog = page.get_by_role("dialog", name="Revoke the key ci / runner?")
-    expect(dialog).to_contain_text("all applications")
-    dialog.get_by_role("button", name="Revoke").click()
-    expect(page.locator(".toast").last).to_contain_text("Revoked ci / runner")
-    expect(page.get_by_text("There is none yet")).to_be_visible()
-
-
 def test_keyboard_reaches_everything(pictured: tuple[str, PicturedOperations], open_page: Open) -> None:
     url = pictured[0]
     page = open_page(url + "/audit")

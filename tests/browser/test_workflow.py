@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from browser.conftest import Open
 from playwright.sync_api import Locator, Page, expect
+from support.console_routes import carries_out
 from support.orders import Orders
 from support.showcase import APPLICATION, Showcase
 
@@ -43,6 +44,7 @@ def told(page: Page, text: str) -> Locator:
     return toast
 
 
+@carries_out("GET /apps/{name}/workflows/{id}/payload/file")
 def test_reading_a_workflow(shop: Orders, open_page: Open) -> None:
     page = open_page(url_of(shop, "order-1"))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -123,6 +125,12 @@ def test_a_long_payload_is_loaded_and_searched_where_it_stands(showcase: Showcas
     expect(page.locator("mark")).to_have_text("kwargs")
 
 
+@carries_out(
+    "GET /apps/{name}/workflows/{id}/cancel",
+    "POST /apps/{name}/workflows/{id}/cancel",
+    "GET /apps/{name}/workflows/{id}/resume",
+    "POST /apps/{name}/workflows/{id}/resume",
+)
 def test_a_page_follows_its_workflow_and_leaves_what_was_opened(shop: Orders, open_page: Open) -> None:
     page = open_page(url_of(shop, "slow-1"))
     page.wait_for_selector('#live-state[data-state="live"]')
@@ -154,6 +162,17 @@ def test_a_page_follows_its_workflow_and_leaves_what_was_opened(shop: Orders, op
     assert page.evaluate("window.sameDocument") is True
 
 
+@carries_out(
+    "GET /apps/{name}/workflows/{id}/fork-from-failure",
+    "POST /apps/{name}/workflows/{id}/fork-from-failure",
+    "GET /apps/{name}/workflows/{id}/restart",
+    "POST /apps/{name}/workflows/{id}/restart",
+    "POST /apps/{name}/workflows/{id}/fork",
+    "GET /apps/{name}/workflows/{id}/export",
+    "GET /apps/{name}/workflows/{id}/export/file",
+    "GET /apps/{name}/workflows/{id}/delete",
+    "POST /apps/{name}/workflows/{id}/delete",
+)
 def test_running_a_failed_workflow_again_exporting_and_deleting_it(shop: Orders, open_page: Open) -> None:
     page = open_page(url_of(shop, "failing-1"))
     expect(page.locator("#payload-error")).to_contain_text("refused: reason 1")
@@ -178,10 +197,14 @@ def test_running_a_failed_workflow_again_exporting_and_deleting_it(shop: Orders,
     expect(dialog.get_by_label("Start at step")).to_contain_text("2 · ")
     dialog.get_by_text("Version, queue, id").click()
     dialog.get_by_label("Id of the new workflow").fill("again / and again")
+    dialog.get_by_label("Queue", exact=True).fill("fulfilment")
+    expect(dialog.get_by_label("Application version")).to_have_value("1.0.0")
     dialog.get_by_role("button", name="Fork it").click()
     told(page, "Forked failing-1 from step 2.").get_by_role("link").click()
     expect(page).to_have_url(re.compile(r"/workflows/~\?id=again"))
     expect(page.locator(".workflow-head")).to_contain_text("Error")
+    forked = shop.await_workflow("again%20%2F%20and%20again", "ERROR")
+    assert (forked["queueName"], forked["appVersion"]) == ("fulfilment", "1.0.0")
 
     # The id is taken now; what was typed stays.
     answer(page, "Fork from a step", "Fork this workflow?")

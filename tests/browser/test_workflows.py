@@ -1,5 +1,8 @@
 """The table of workflows in a real browser, before a real DBOS application with something of everything."""
 
+import csv
+import io
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +10,7 @@ from pathlib import Path
 import pytest
 from browser.conftest import Open
 from playwright.sync_api import Page, expect
+from support.console_routes import carries_out
 from support.showcase import APPLICATION, Showcase
 
 from conductor_lite.console.urls import app_url
@@ -36,6 +40,10 @@ def ids(page: Page) -> list[str]:
     return [str(button.get_attribute("data-copy")) for button in page.locator("tbody .id").all()]
 
 
+@carries_out(
+    "GET /apps/{name}/workflows.csv",
+    "GET /apps/{name}/workflows.json",
+)
 def test_narrow_by_typing_choosing_and_clicking(showcase: Showcase, open_page: Open) -> None:
     page = open_page(table(showcase))
     wait_until_live(page)
@@ -47,6 +55,15 @@ def test_narrow_by_typing_choosing_and_clicking(showcase: Showcase, open_page: O
     page.get_by_role("link", name=re.compile("^Enqueued")).click()
     expect(page).to_have_url(re.compile(r"status=ENQUEUED&id=held-"))
     expect(page.locator("tbody tr")).to_have_count(4)
+    waiting = sorted(ids(page))
+    menu = page.get_by_text(re.compile(r"^All \d+"))
+    for kind in ("CSV", "JSON"):
+        menu.click()
+        with page.expect_download() as download:
+            page.get_by_role("link", name=kind, exact=True).click()
+        text = Path(download.value.path()).read_text()
+        rows = json.loads(text) if kind == "JSON" else list(csv.DictReader(io.StringIO(text)))
+        assert sorted(each["workflow_id"] for each in rows) == waiting
     page.get_by_role("link", name="Clear filters").click()
     page.get_by_role("link", name=re.compile("^Error")).click()
     expect(page.locator("tbody tr")).to_have_count(3)
@@ -126,6 +143,10 @@ def test_the_tree_opens_level_by_level_and_keeps_what_is_selected(
     expect(page.locator("tbody tr")).to_have_count(4)
 
 
+@carries_out(
+    "POST /apps/{name}/bulk/{action}",
+    "POST /apps/{name}/jobs",
+)
 def test_failed_ones_are_forked_and_all_that_wait_are_cancelled_and_resumed(
     showcase: Showcase, open_page: Open
 ) -> None:
@@ -164,6 +185,9 @@ def test_failed_ones_are_forked_and_all_that_wait_are_cancelled_and_resumed(
     expect(page.get_by_role("row", name=re.compile("Forked 3 workflows"))).to_contain_text("Done")
 
 
+@carries_out(
+    "POST /apps/{name}/import",
+)
 def test_an_export_goes_out_as_a_file_and_comes_back(
     showcase: Showcase, open_page: Open, tmp_path: Path
 ) -> None:

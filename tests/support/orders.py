@@ -1,9 +1,10 @@
 """A conductor with the orders application connected to it, for contract tests of the HTTP API."""
 
 import json
+import sqlite3
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -49,6 +50,11 @@ class Orders:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
+    @property
+    def url(self) -> str:
+        """Where the console is."""
+        return self.conductor.url
+
     def spawn(
         self,
         *options: str,
@@ -58,20 +64,32 @@ class Orders:
         database: str | None = None,
     ) -> Process:
         """Start a process of the application, and wait until the conductor lists it as healthy."""
-        self._processes += 1
-        command: list[str | Path] = [sys.executable, PROGRAM, "--conductor-url", self.conductor.ws_url]
-        command += ["--name", name, "--version", version, "--hold-file", self._hold_file, *options]
-        command += ["--database", self._folder / f"{database or name}.sqlite"]
-        command += ["--populate"] if populate else []
-        log = self._folder / f"orders-{self._processes}.log"
-        process = self._stack.enter_context(Process(command, log))
-        ready = json.loads(process.wait_for_line('"ready": true', LAUNCH_SECS))
+        more = [*options, *(["--populate"] if populate else [])]
+        process, ready = self._start(self.conductor.ws_url, name, version, database or name, more)
         process.wait_until(
             lambda: self.conductor.statuses(name).get(ready["executor_id"]) == "HEALTHY",
             30,
             "the executor to be listed as healthy",
         )
         return process
+
+    def leave_behind(self) -> str:
+        """Begin every kind of workflow in a process that never reaches the conductor, and kill it.
+
+        Returns:
+            The executor id that owns what was under way.
+        """
+        nowhere = "ws://127.0.0.1:9"
+        process, ready = self._start(nowhere, "orders", "1.0.0", "orders", ["--populate"])
+        with closing(sqlite3.connect(self.database())) as db:
+            slow = "SELECT count(*) FROM workflow_status WHERE name = 'slow' AND status = 'PENDING'"
+            process.wait_until(lambda: db.execute(slow).fetchone()[0] == 6, 30, "slow workflows to begin")
+        process.kill()
+        return str(ready["executor_id"])
+
+    def database(self, name: str = "orders") -> Path:
+        """The file that an application keeps its workflows in."""
+        return self._folder / f"{name}.sqlite"
 
     def release(self) -> None:
         """Let slow workflows end."""
@@ -105,3 +123,15 @@ class Orders:
         found = wait_until(arrived, 30, f"{workflow_id} to be {' or '.join(statuses)}")
         assert found is not None
         return found
+
+    def _start(
+        self, url: str, name: str, version: str, database: str, options: list[str]
+    ) -> tuple[Process, dict[str, Any]]:
+        """A process that has begun its work, and what it says of itself."""
+        self._processes += 1
+        command: list[str | Path] = [sys.executable, PROGRAM, "--conductor-url", url]
+        command += ["--name", name, "--version", version, "--hold-file", self._hold_file, *options]
+        command += ["--database", self.database(database)]
+        log = self._folder / f"orders-{self._processes}.log"
+        process = self._stack.enter_context(Process(command, log))
+        return process, json.loads(process.wait_for_line('"ready": true', LAUNCH_SECS))
