@@ -26,6 +26,8 @@ from conductor_lite.protocol import (
     GetStepAggregates,
     GetStepAggregatesReply,
     GetWorkflow,
+    GetWorkflowAggregates,
+    GetWorkflowAggregatesReply,
     GetWorkflowEvents,
     GetWorkflowEventsReply,
     GetWorkflowNotifications,
@@ -33,6 +35,10 @@ from conductor_lite.protocol import (
     GetWorkflowReply,
     GetWorkflowStreams,
     GetWorkflowStreamsReply,
+    ListApplicationVersions,
+    ListApplicationVersionsReply,
+    ListQueues,
+    ListQueuesReply,
     ListSteps,
     ListStepsReply,
     ListWorkflows,
@@ -87,6 +93,10 @@ class Bookshop:
         on(ListSteps, self._steps)
         on(ListWorkflows, self._list)
         on(GetStepAggregates, self._step_aggregates)
+        # Empty rather than silent: a page would wait for them in vain.
+        self.executor.answers(GetWorkflowAggregates, GetWorkflowAggregatesReply(aggregates=[]))
+        self.executor.answers(ListApplicationVersions, ListApplicationVersionsReply(versions=[]))
+        self.executor.answers(ListQueues, ListQueuesReply(queues=[]))
         self.executor.answers(GetWorkflowEvents, GetWorkflowEventsReply(events=[]))
         self.executor.answers(GetWorkflowNotifications, GetWorkflowNotificationsReply(notifications=[]))
         self.executor.answers(GetWorkflowStreams, GetWorkflowStreamsReply(streams=[]))
