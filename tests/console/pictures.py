@@ -285,6 +285,14 @@ class PicturedOperations:
         self.keys = SimpleNamespace(list=self._keys, create=self._create_key, revoke=self._revoke_key)
         self.audit = SimpleNamespace(list=self._audit, known=self._known)
         self.changes = SimpleNamespace(subscribe=self._subscribe)
+        # Forms refused before they were looked at: what was asked for, and of which page.
+        self.refused: list[tuple[str, str]] = []
+        self.refusals = SimpleNamespace(note=self._refuse)
+
+    def _refuse(
+        self, actor: Actor | None, operation: str, kind: str, path: str, error: Exception, *, source_ip: str
+    ) -> None:
+        self.refused.append((operation, path))
 
     async def _list(self, actor: Actor) -> list[Application]:
         return [picture.application for picture in self.pictures.values()]

@@ -350,6 +350,7 @@ def test_forms_of_other_pages_are_refused(
     answer = client.post(path, data={"csrf_token": token, "name": "orders"})
     assert answer.status_code == 403
     assert operations.calls == []
+    assert operations.refused == [("console.form", path)]
 
 
 def test_a_token_without_its_cookie_is_refused(client: httpx.Client, operations: PicturedOperations) -> None:
