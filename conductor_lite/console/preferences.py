@@ -24,7 +24,7 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 #: Stretches of time that end now, by their name in addresses: length in seconds, and what people call them.
 RANGES: dict[str, tuple[int, str]] = {
     "15m": (900, "15 minutes"),
-    "1h": (3_600, "1 hour"),
+    "1h": (3_600, "hour"),
     "6h": (6 * 3_600, "6 hours"),
     "24h": (86_400, "24 hours"),
     "7d": (7 * 86_400, "7 days"),

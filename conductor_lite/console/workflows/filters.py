@@ -154,7 +154,7 @@ class WorkflowQuery(msgspec.Struct, frozen=True, kw_only=True):
         """The filters as people read them."""
         parts = [f"{LABELS[field]} {value}" for field, value in self.given]
         if self.range_name in RANGES:
-            parts.append(f"Created within {RANGES[self.range_name][1]}")
+            parts.append(f"Created within the last {RANGES[self.range_name][1]}")
         if self.tree:
             parts.append("Top level only")
         return ", ".join(parts) or "Every workflow"
