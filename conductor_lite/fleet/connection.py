@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from conductor_lite.errors import ConductorError, ProtocolError
 from conductor_lite.protocol import (
@@ -78,6 +78,7 @@ class ExecutorConnection:
         "_pending",
         "_send",
         "_turns",
+        "_unknown",
         "_urgent_turns",
         "address",
         "answers",
@@ -105,6 +106,8 @@ class ExecutorConnection:
         # Turns to send; waiters queue in order.
         self._turns = asyncio.Semaphore(max_in_flight)
         self._urgent_turns = asyncio.Semaphore(URGENT_IN_FLIGHT)
+        # What it answered to messages that its SDK does not know, by their kind; None while it knows all.
+        self._unknown: dict[type[Request[Reply]], Reply] | None = None
         # Frames since the last good one that were no messages.
         self._bad_frames = 0
         self.address = address
@@ -123,6 +126,14 @@ class ExecutorConnection:
     def is_open(self) -> bool:
         """Whether the socket was not lost yet."""
         return self._lost is None
+
+    def refusal(self, request: Request[R]) -> R | None:
+        """What the executor answered to such a message before, if its SDK does not know it.
+
+        The process behind a socket never learns one, and some SDKs log each that they do not know.
+        """
+        known = self._unknown.get(type(request)) if self._unknown is not None else None
+        return cast(R | None, known)
 
     async def request(self, request: Request[R], timeout_secs: float) -> R:
         """Ask the executor and wait for its reply.
@@ -157,7 +168,11 @@ class ExecutorConnection:
             raise UnansweredError(
                 f"The executor {self.label} did not answer {kind} within {timeout_secs:g} s.", sent=sent
             ) from None
-        return decode_reply(reply_type(request), reply_frame)
+        reply = decode_reply(reply_type(request), reply_frame)
+        # What recovery depends on is asked each time, whatever was answered before.
+        if is_unknown_message(reply) and not isinstance(request, URGENT):
+            self._unknown = {**(self._unknown or {}), type(request): reply}
+        return reply
 
     async def drained(self) -> None:
         """Wait until nothing is under way."""

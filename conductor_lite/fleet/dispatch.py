@@ -130,6 +130,8 @@ class Dispatch:
         connection = executor.connection
         if connection is None:
             raise ConnectionLostError(f"Executor {executor.record.executor_id} left just now.", sent=False)
+        if (refusal := connection.refusal(request)) is not None:
+            return refusal
         timeout_secs = self._request_timeout_secs if patience_secs is None else patience_secs
         if give_up_at is not None:
             timeout_secs = max(0.001, min(timeout_secs, give_up_at - self._clock.monotonic()))
