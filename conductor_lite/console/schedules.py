@@ -20,6 +20,7 @@ from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site, View, explain
 from conductor_lite.console.tables import Paging, cut, page_number
 from conductor_lite.console.urls import app_url, name_in, named_url, workflow_url
+from conductor_lite.console.workflows.rows import bounded
 from conductor_lite.errors import DispatchError, InvalidError
 from conductor_lite.operations.once import Attempt, Caution
 from conductor_lite.operations.schedules import MAX_BACKFILL
@@ -156,7 +157,7 @@ class SchedulesPage:
             listing = await operations.snapshots.search(actor, name, filters)
             served = listing.served
             async with aclosing(listing.pages) as pages:
-                runs = tuple([run async for page in pages for run in page])
+                runs = tuple([bounded(run) async for page in pages for run in page])
         except (DispatchError, InvalidError) as error:
             problem = str(error)
         return Page(

@@ -341,6 +341,9 @@ def test_export_is_a_download(tmp_path: Path) -> None:
         assert sent(scene, ExportWorkflow)[0].export_children is True
         odd = await scene.reader.page(f"/apps/{APPLICATION}/workflows/~/export?id=a%2Fb")
         assert '<input type="hidden" name="id" value="a/b">' in odd
+        scene.shop.holds(workflow(long := "x" * 3_000))
+        longer = await scene.reader.page(f"/apps/{APPLICATION}/workflows/~/export?id={long}")
+        assert f'name="id" value="{long}">' in longer
         await scene.reader.client.get(f"/apps/{APPLICATION}/workflows/~/export/file?id=a%2Fb")
         assert sent(scene, ExportWorkflow)[1].workflow_id == "a/b"
 

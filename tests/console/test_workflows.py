@@ -16,6 +16,7 @@ from support.wait import wait_until_async
 from conductor_lite.auth.actor import LOCAL_ORGANIZATION
 from conductor_lite.clock import Clock
 from conductor_lite.console import site
+from conductor_lite.console.workflows.rows import bounded
 from conductor_lite.policies.snapshot_sync import Sync
 from conductor_lite.policies.snapshots import Snapshots
 from conductor_lite.protocol import (
@@ -267,6 +268,32 @@ def test_hostile_values_stay_text(on_table: Run) -> None:
         assert len(html) < 60_000
         assert link(html, "&lt;img").startswith("/apps/shop/workflows/~?id=")
         assert "without a name" in html
+
+    on_table(body)
+
+
+def test_rows_are_bounded_whatever_the_names_are_and_files_have_them_whole(on_table: Run) -> None:
+    async def body(table: Table) -> None:
+        for number in range(20):
+            long = f"{number:03}" + "n" * 100_000
+            table.shelf.add(f"id-{long}", workflow_name=long, queue_name=long, authenticated_user=long)
+        table.shelf.add("i" * 3_000, workflow_name="m" * 1_500)
+        view = await table.client.get("/apps/shop/workflows", headers={"Accept": "application/json"})
+        assert len(view.content) < 250_000
+        rows = view.json()["workflows"]
+        assert len(rows) == 21
+        assert {len(row["name"]) for row in rows} == {1_500, 2_000}
+        assert all(row["name"].endswith("…") for row in rows if len(row["name"]) == 2_000)
+        html = await table.see()
+        assert len(html) < 400_000
+        record = table.shelf.workflows["i" * 3_000]
+        assert bounded(record) is record
+        assert len(bounded(next(iter(table.shelf.workflows.values()))).workflow_name or "") == 4_000
+        # What is cut off leads nowhere.
+        assert html.count('title="Its id is too long for an address"') == 20
+        assert link(html, "m" * 50).endswith("i" * 3_000)
+        whole = await table.client.get("/apps/shop/workflows.json")
+        assert {len(row["name"]) for row in whole.json()} == {1_500, 100_003}
 
     on_table(body)
 

@@ -138,6 +138,7 @@ class WorkflowActionsPage:
                 "back": subject.url(),
                 "here": subject.url(kind),
                 "file_url": subject.url("export", "file"),
+                "whole_id": subject.workflow.workflow_id,
             },
         )
 

@@ -108,7 +108,7 @@ async def _rows(listing: Listing) -> AsyncGenerator[list[WorkflowRow], None]:
     async with aclosing(listing.pages) as pages:
         async for page in pages:
             for start in range(0, len(page), _BATCH):
-                yield [row_of(record) for record in page[start : start + _BATCH]]
+                yield [row_of(record, whole=True) for record in page[start : start + _BATCH]]
 
 
 def _facts(row: WorkflowRow) -> dict[str, object]:

@@ -28,7 +28,7 @@ from conductor_lite.console.workflows.filters import (
     parse_query,
     up_to,
 )
-from conductor_lite.console.workflows.rows import WorkflowRow, columns_of, moment_of, row_of
+from conductor_lite.console.workflows.rows import MAX_ID_CHARS, WorkflowRow, columns_of, moment_of, row_of
 from conductor_lite.console.workflows.tree import MAX_SHOWN, tree_rows
 from conductor_lite.errors import (
     DeadlineExceededError,
@@ -127,6 +127,7 @@ class WorkflowsPage:
                 "until": moment_of(view.until_epoch_ms),
                 "paged": view.paging.page if view.paging.page > 1 else "",
                 "rows_below": MAX_SHOWN,
+                "max_id_chars": MAX_ID_CHARS,
                 "narrow": _narrower(query, path),
                 "local": functools.partial(_local, zone=preferences(request).zone),
             },

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from conductor_lite.console.formatting import clip
 from conductor_lite.protocol import WorkflowRecord
 
 #: Where SDKs put what is to begin anew, among other things.
@@ -12,6 +13,10 @@ _INTERNAL_QUEUE = "_dbos_internal_queue"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: The last millisecond that a datetime can tell.
 _LAST_MS = 253_402_300_799_999
+#: Longest name and id that a row has: fifty rows of a megabyte each would be too much for any reader. What is
+#: cut off has no address.
+MAX_NAME_CHARS = 2_000
+MAX_ID_CHARS = 4_000
 #: Attributes that a row shows, and how much of the text that they came as is read.
 _MAX_ATTRIBUTES = 50
 _MAX_ATTRIBUTES_CHARS = 20_000
@@ -58,23 +63,30 @@ class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.created_at if self.began_anew else self.dequeued_at or self.created_at
 
 
-def row_of(record: WorkflowRecord, depth: int = 0) -> WorkflowRow:
-    """Make a row."""
+def row_of(record: WorkflowRecord, depth: int = 0, *, whole: bool = False) -> WorkflowRow:
+    """Make a row.
+
+    Args:
+        record: as an executor or a snapshot gave it.
+        depth: how deep it stands in the tree.
+        whole: whether names and ids are kept however long they are; otherwise they end with an ellipsis.
+    """
+    name, id_ = (_same, _same) if whole else (_short_name, _short_id)
     created_at, dequeued_at = moment_of(record.created_at_epoch_ms), moment_of(record.dequeued_at_epoch_ms)
     completed_at, anew = moment_of(record.completed_at_epoch_ms), began_anew(record)
     return WorkflowRow(
-        workflow_id=record.workflow_id,
-        status=record.status or "",
-        name=record.workflow_name or "",
-        class_name=record.workflow_class_name,
-        queue_name=record.queue_name,
-        application_version=record.application_version,
-        executor_id=record.executor_id,
-        user=record.authenticated_user,
-        schedule_name=record.schedule_name,
-        application_name=record.application_name,
-        parent_workflow_id=record.parent_workflow_id,
-        forked_from=record.forked_from,
+        workflow_id=id_(record.workflow_id) or "",
+        status=name(record.status) or "",
+        name=name(record.workflow_name) or "",
+        class_name=name(record.workflow_class_name),
+        queue_name=name(record.queue_name),
+        application_version=name(record.application_version),
+        executor_id=name(record.executor_id),
+        user=name(record.authenticated_user),
+        schedule_name=name(record.schedule_name),
+        application_name=name(record.application_name),
+        parent_workflow_id=id_(record.parent_workflow_id),
+        forked_from=id_(record.forked_from),
         was_forked=bool(record.was_forked_from),
         created_at=created_at,
         dequeued_at=dequeued_at,
@@ -86,6 +98,29 @@ def row_of(record: WorkflowRecord, depth: int = 0) -> WorkflowRow:
         attributes=_attributes(record.attributes),
         depth=depth,
     )
+
+
+def bounded(record: WorkflowRecord) -> WorkflowRecord:
+    """The record with no text longer than an id may be."""
+    texts = ((field, getattr(record, field)) for field in record.__struct_fields__)
+    cut = {
+        field: clip(text, MAX_ID_CHARS)
+        for field, text in texts
+        if isinstance(text, str) and len(text) > MAX_ID_CHARS
+    }
+    return msgspec.structs.replace(record, **cut) if cut else record
+
+
+def _same(text: str | None) -> str | None:
+    return text
+
+
+def _short_name(text: str | None) -> str | None:
+    return None if text is None else clip(text, MAX_NAME_CHARS)
+
+
+def _short_id(text: str | None) -> str | None:
+    return None if text is None else clip(text, MAX_ID_CHARS)
 
 
 def began_anew(record: WorkflowRecord) -> bool:
