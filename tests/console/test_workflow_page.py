@@ -192,10 +192,52 @@ def test_errors_show_type_message_and_a_stack_with_its_lines_kept(tmp_path: Path
         assert "TypeError pay is not a function Stack, 2 frames" in text_of(failure[1])
         assert "at charge (/app/pay.js:3:5)\nat order (/app/order.js:9:1)" in failure[1]
         # A message of several lines, as Python sends it, keeps them as well.
-        scene.shop.holds(workflow(status="ERROR", output=None, error="1 validation error\n  field missing"))
+        error_of_lines = "1 validation error\n  field missing"
+        later = {"updated_at_epoch_ms": NOW_MS + 9_000}
+        scene.shop.holds(workflow(status="ERROR", output=None, error=error_of_lines, **later))
         assert "1 validation error\n  field missing" in await scene.reader.page(PAGE)
         raw = await scene.reader.page(f"{PAGE}/payload?of=error&as=raw")
         assert "1 validation error\n  field missing" in raw
+
+    play(tmp_path, body)
+
+
+def test_what_is_on_record_is_fetched_once_however_often_the_page_is_looked_at(tmp_path: Path) -> None:
+    async def body(scene: Scene) -> None:
+        executor = scene.shop.executor
+        fields: dict[str, Any] = {"status": "PENDING", "output": None, "completed_at_epoch_ms": None}
+        scene.shop.holds(workflow(**fields))
+        scene.shop.steps["order-7"] = [step(1), step(2)]
+
+        async def look() -> tuple[str, list[bool], list[tuple[bool, int | None, int | None]]]:
+            before = len(executor.requests)
+            page = text_of(await scene.reader.page(PAGE))
+            asked = executor.requests[before:]
+            loaded = [asked_.load_input for asked_ in asked if isinstance(asked_, GetWorkflow)]
+            steps = [(r.load_output, r.limit, r.offset) for r in asked if isinstance(r, ListSteps)]
+            return page, loaded, steps
+
+        page, loaded, steps = await look()
+        assert "result 2" in page
+        assert (loaded, steps) == ([True], [(True, 101, 0)])
+        again, loaded, steps = await look()
+        assert ("args" in again, "result 2" in again) == (True, True)
+        assert (loaded, steps) == ([False], [(False, 101, 0)])
+        # Of what is new the results are fetched, and of nothing else.
+        scene.shop.steps["order-7"] += [step(3)]
+        page, loaded, steps = await look()
+        assert ("result 1" in page, "result 3" in page) == (True, True)
+        assert (loaded, steps) == ([False], [(False, 101, 0), (True, 99, 2)])
+        # Another that goes on from an earlier step has other results.
+        scene.shop.steps["order-7"][1:] = [step(2, started_at_epoch_ms=NOW_MS + 60_000, output="anew")]
+        page, _, steps = await look()
+        assert ("anew" in page, "result 3" in page) == (True, False)
+        assert steps == [(False, 101, 0), (True, 100, 1)]
+        scene.shop.holds(workflow(output="delivered", updated_at_epoch_ms=NOW_MS + 70_000))
+        page, loaded, _ = await look()
+        assert "delivered" in page
+        assert loaded == [False, True]
+        assert (await look())[1] == [False]
 
     play(tmp_path, body)
 

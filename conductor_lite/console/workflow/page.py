@@ -12,6 +12,7 @@ from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
 from conductor_lite.console.tables import link
 from conductor_lite.console.urls import name_in, workflow_url
+from conductor_lite.console.workflow.carried import Fetched, with_payloads
 from conductor_lite.console.workflow.deeds import deeds
 from conductor_lite.console.workflow.facts import WorkflowFacts, facts
 from conductor_lite.console.workflow.language import language_of
@@ -21,7 +22,6 @@ from conductor_lite.errors import DispatchError, NotFoundError
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.snapshots import Served
 from conductor_lite.operations.topics import application_topic
-from conductor_lite.protocol import WorkflowRecord
 
 #: Seconds between two looks while it goes on, and after it has ended.
 LIVE_SECS = 2.0
@@ -81,7 +81,8 @@ class WorkflowPage:
         self, request: Request, actor: Actor, application: Application, view: WorkflowView
     ) -> Page:
         name, id_ = application.record.name, name_in(request, "id")
-        record, served, trouble = await self._get(actor, name, id_, payloads=view.wants_payloads)
+        found = await self._fetched(actor, application, id_, payloads=view.wants_payloads)
+        record, served = found.workflow, found.served
         subject = Subject(
             operations=self._site.operations,
             actor=actor,
@@ -89,6 +90,7 @@ class WorkflowPage:
             now=self._site.now(),
             application=application,
             workflow=record,
+            payloads=found.payloads,
             served=served,
             language=await language_of(self._site.operations, actor, name, record.executor_id),
         )
@@ -109,7 +111,7 @@ class WorkflowPage:
             data=WorkflowPageView(
                 workflow=known,
                 served=served,
-                trouble=trouble,
+                trouble=found.trouble,
                 view=view.key,
                 content=content,
                 problem=problem,
@@ -133,19 +135,24 @@ class WorkflowPage:
             },
         )
 
-    async def _get(
-        self, actor: Actor, name: str, id_: str, *, payloads: bool
-    ) -> tuple[WorkflowRecord, Served, str]:
+    async def _fetched(self, actor: Actor, application: Application, id_: str, *, payloads: bool) -> Fetched:
         """The workflow from wherever it can be had, and what stood in the way of having it fresh."""
-        snapshots = self._site.operations.snapshots
-        try:
-            found = await snapshots.get(actor, name, id_, load_input=payloads, load_output=payloads)
-        except DispatchError as error:
+        snapshots, name = self._site.operations.snapshots, application.record.name
+
+        async def fetch(load: bool) -> Fetched:
             try:
-                return *await snapshots.get(actor, name, id_, "snapshot"), str(error)
-            except NotFoundError:
-                raise error from None
-        return *found, ""
+                record, served = await snapshots.get(actor, name, id_, load_input=load, load_output=load)
+            except DispatchError as error:
+                try:
+                    record, served = await snapshots.get(actor, name, id_, "snapshot")
+                except NotFoundError:
+                    raise error from None
+                return Fetched(workflow=record, served=served, trouble=str(error))
+            return Fetched(workflow=record, served=served)
+
+        if not payloads:
+            return await fetch(False)
+        return await with_payloads((application.record.id, application.record.private_mode, id_), fetch)
 
     async def _missing(self, actor: Actor, application: Application, id_: str, detail: str) -> Page:
         applications = await self._site.operations.applications.list(actor)

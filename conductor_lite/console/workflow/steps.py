@@ -7,9 +7,10 @@ import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.formatting import clip
-from conductor_lite.console.payloads.samples import ROW_CHARS, Address, Sample, sample_or_none
+from conductor_lite.console.payloads.samples import Address, Sample
 from conductor_lite.console.tables import Paging, page_number
 from conductor_lite.console.timeline.spans import SpanKind, SpanStatus, StepFacts, understand
+from conductor_lite.console.workflow.carried import CarriedStep, with_results
 from conductor_lite.console.workflow.subject import Subject
 from conductor_lite.console.workflows.rows import moment_of
 from conductor_lite.errors import NotFoundError
@@ -64,13 +65,20 @@ async def steps_page(subject: Subject) -> StepsPage:
         names = await workflows.steps(*subject.target, limit=_MAX_STEPS, load_output=False)
         page = max(1, -(-len(names) // STEPS_PER_PAGE))
     offset = (page - 1) * STEPS_PER_PAGE
-    found = await workflows.steps(*subject.target, limit=STEPS_PER_PAGE + 1, offset=offset)
-    found = _window(found, offset, STEPS_PER_PAGE + 1)
+
+    async def fetch(after: int, results: bool) -> Sequence[StepRecord]:
+        place, limit = offset + after, STEPS_PER_PAGE + 1 - after
+        found = await workflows.steps(*subject.target, limit=limit, offset=place, load_output=results)
+        return _window(found, place, limit)
+
+    found = await with_results(subject.whose, offset, fetch)
     shown, has_next = found[:STEPS_PER_PAGE], len(found) > STEPS_PER_PAGE
     total = offset + len(shown) if not has_next and (shown or page == 1) else None
-    understood = understand(subject.workflow, shown, int(subject.now.timestamp() * 1_000))
+    records = [step.record for step in shown]
+    understood = understand(subject.workflow, records, int(subject.now.timestamp() * 1_000))
+    carried = {step.record.function_id: step for step in shown}
     return StepsPage(
-        rows=tuple(_row(step, offset + place) for place, step in enumerate(understood)),
+        rows=tuple(_row(facts, carried[facts.step.function_id]) for facts in understood),
         paging=Paging(page=page, total=total, has_next=has_next),
         offset=offset,
     )
@@ -112,19 +120,16 @@ def _window(steps: list[StepRecord], offset: int, limit: int) -> list[StepRecord
     return steps[offset : offset + limit] if sent_all else steps
 
 
-def _row(facts: StepFacts, place: int) -> StepRow:
+def _row(facts: StepFacts, carried: CarriedStep) -> StepRow:
     step = facts.step
-    number = step.function_id
-    output = Address(of="step-output", step=number, at=place)
-    error = Address(of="step-error", step=number, at=place)
     return StepRow(
-        number=number,
+        number=step.function_id,
         name=clip(step.function_name, 300),
         kind=facts.kind,
         status=facts.status,
         note=facts.note,
-        output=sample_or_none(output, step.output, most=ROW_CHARS, preview=ROW_CHARS),
-        error=sample_or_none(error, step.error, most=ROW_CHARS, preview=ROW_CHARS),
+        output=carried.output,
+        error=carried.error,
         child_workflow_id=step.child_workflow_id and clip(step.child_workflow_id, _ID_CHARS),
         started_at=moment_of(facts.start_epoch_ms),
         ended_at=moment_of(facts.end_epoch_ms),

@@ -10,6 +10,7 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.console.rendering import Shortcut
 from conductor_lite.console.site import Site
 from conductor_lite.console.urls import ELSEWHERE, name_in, workflow_url
+from conductor_lite.console.workflow.carried import Payloads, Whose
 from conductor_lite.operations import Operations
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.snapshots import Served
@@ -24,8 +25,9 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     request: Request
     now: datetime
     application: Application
-    #: With input, output and error where the view asks for them.
     workflow: WorkflowRecord
+    #: Its input, output and error where the view asks for them.
+    payloads: Payloads = Payloads()
     #: Where the workflow came from; a snapshot tells nothing but the workflow itself.
     served: Served
     #: Of the application's executors; None when nobody knows it.
@@ -40,6 +42,11 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     def private_mode(self) -> bool:
         """Whether payloads are never fetched."""
         return self.application.record.private_mode
+
+    @property
+    def whose(self) -> Whose:
+        """Tells workflows apart, whatever application they are of."""
+        return self.application.record.id, self.private_mode, self.workflow.workflow_id
 
     @property
     def target(self) -> tuple[Actor, str, str]:
@@ -97,7 +104,7 @@ class WorkflowView(msgspec.Struct, frozen=True, kw_only=True):
     styles: tuple[str, ...] = ()
     scripts: tuple[str, ...] = ()
     shortcuts: tuple[Shortcut, ...] = ()
-    #: Whether ``Subject.workflow`` is to come with input, output and error.
+    #: Whether ``Subject.payloads`` is to have input, output and error.
     wants_payloads: bool = False
     #: Whether there is nothing to show in private mode.
     is_payload: bool = False

@@ -33,9 +33,9 @@ async def _load(subject: Subject) -> Summary:
     (steps, problem), relatives = await asyncio.gather(_steps(subject), family(subject))
     workflow = subject.workflow
     return Summary(
-        input=sample_or_none(Address(of="input"), workflow.input),
-        output=sample_or_none(Address(of="output"), workflow.output),
-        error=sample_or_none(Address(of="error"), workflow.error),
+        input=subject.payloads.input,
+        output=subject.payloads.output,
+        error=subject.payloads.error,
         attributes=sample_or_none(Address(of="attributes"), workflow.attributes),
         family=relatives,
         steps=steps,
