@@ -164,8 +164,8 @@ def test_what_is_past_its_time_goes(run: Any) -> None:
 @pytest.mark.parametrize(
     ("error", "note"),
     [
-        (NoExecutorAnsweredError("silence"), "do not tell"),
-        (ExecutorReportedError("no such table", "no such table"), "do not tell"),
+        (NoExecutorAnsweredError("silence"), "does not tell"),
+        (ExecutorReportedError("no such table", "no such table"), "does not tell"),
         (UnsupportedMessageError("unknown", "unknown"), "too old"),
     ],
 )

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from conductor_lite.policies.metric_pruning import _cutoffs
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.database import Database
-from conductor_lite.store.metric_families import DAY, MINUTE, QUARTER, Group, Label, coverage
+from conductor_lite.store.metric_families import COVERAGE, DAY, MINUTE, QUARTER, Group, Label, coverage
 from conductor_lite.store.metric_points import MetricPoints
 from conductor_lite.store.metric_reading import MetricReading
 from conductor_lite.store.metric_records import MetricSource
@@ -106,6 +106,33 @@ def test_a_mean_counts_by_the_time_of_which_it_is_known(run: Run) -> None:
 
         assert await means(QUARTER) == [2, 1]
         assert await means(2 * QUARTER) == [(5 * 2 + 15 * 1) / 20]
+
+    run(body)
+
+
+def test_lately_each_window_counts_once_wherever_rolling_up_has_got_to(run: Run) -> None:
+    async def body(db: Database) -> None:
+        points, source = MetricPoints(db), await _source(db)
+        reading, end = MetricReading(db), T0 + 2 * QUARTER
+
+        async def lately() -> tuple[dict[int, float], tuple[float, float]]:
+            (steps,) = (await reading.recent_steps([PAY.family], Group.STARTED, T0, end, QUARTER)).values()
+            (totals,) = (await reading.recent_totals([PAY.family], T0, T0 + QUARTER, end)).values()
+            assert set(steps[COVERAGE].values()) == {QUARTER}
+            return steps[PAY.family], totals[PAY]
+
+        for start in range(T0, end, MINUTE):
+            source = await points.write(source, MINUTE, start, STARTED, {PAY: 1.0})
+        for until in (T0, T0 + QUARTER, end):
+            source = await points.roll_up(source, QUARTER, until)
+            assert source.rolled_until_quarter == until
+            assert await lately() == ({T0: 15, T0 + QUARTER: 15}, (30, 15))
+        # Both quarters stay until they are made again from the minutes.
+        source = await points.write(source, MINUTE, T0 + MINUTE, STARTED, {PAY: 4.0})
+        assert source.rolled_until_quarter == T0
+        assert await lately() == ({T0: 18, T0 + QUARTER: 15}, (33, 15))
+        (later,) = (await reading.recent_totals([PAY.family], T0 + QUARTER, T0 + QUARTER, end)).values()
+        assert later == {PAY: (15, 15)}
 
     run(body)
 
