@@ -103,6 +103,19 @@ def recover_unknown(
     emit(f"Executor {printable(executor_id)} counts as dead now; its workflows are being recovered.")
 
 
+@command(app, "snapshots")
+def show_snapshots(session: Session, name: NameArgument, output: OutputOption = Output.TABLE) -> None:
+    """Show how the snapshots of an application's workflows are doing."""
+    show_one(session.call(calls.get_snapshot_status(name)), name, output)
+
+
+@command(app, "full-pass")
+def request_full_pass(session: Session, name: NameArgument) -> None:
+    """Have all snapshots compared with the application's workflows, as soon as an executor can be asked."""
+    session.call(calls.request_full_pass(name))
+    emit(f"All snapshots of {name} will be compared; 'conductor-lite app snapshots {name}' tells when.")
+
+
 @command(app, "register")
 def register(
     session: Session,

@@ -12,6 +12,8 @@ from conductor_lite.errors import (
     ConductorError,
     ConflictError,
     DeadlineExceededError,
+    DeliveryError,
+    DispatchError,
     ExecutorReportedError,
     FieldError,
     ForbiddenError,
@@ -19,8 +21,10 @@ from conductor_lite.errors import (
     NoExecutorAnsweredError,
     NoHealthyExecutorError,
     NotFoundError,
+    ProtocolError,
     StoreError,
     UnauthenticatedError,
+    UnreachableError,
     UnsupportedMessageError,
 )
 
@@ -93,7 +97,23 @@ class ApiExecutorReportedError(ApiError, ExecutorReportedError):
 
 
 class ApiNoExecutorAnsweredError(ApiError, NoExecutorAnsweredError):
-    """502 without."""
+    """502 because those that were asked did not answer."""
+
+
+class ApiProtocolError(ApiError, ProtocolError):
+    """502 because an executor's answer cannot be read."""
+
+
+class ApiDeliveryError(ApiError, DeliveryError):
+    """502 because a message to people did not get through."""
+
+
+class ApiDispatchError(ApiError, DispatchError):
+    """502 that says no more than its text."""
+
+
+class ApiGatewayError(ApiError, UnreachableError):
+    """502, 503 or 504 of something on the way, which did not reach the server."""
 
 
 class ApiNoHealthyExecutorError(ApiError, NoHealthyExecutorError):
@@ -119,13 +139,23 @@ _KINDS: dict[int, type[ApiError]] = {
     422: ApiInvalidError,
     429: TooManyRequestsError,
     501: ApiUnsupportedError,
-    502: ApiNoExecutorAnsweredError,
+    502: ApiDispatchError,
     503: ApiNoHealthyExecutorError,
     504: ApiDeadlineExceededError,
 }
 
 
-_DATABASE_UNAVAILABLE = "urn:conductor-lite:problem:database-unavailable"
+#: What the server says to tell apart what shares a status.
+_PREFIX = "urn:conductor-lite:problem:"
+_TYPES: dict[str, type[ApiError]] = {
+    f"{_PREFIX}executor-reported": ApiExecutorReportedError,
+    f"{_PREFIX}no-executor-answered": ApiNoExecutorAnsweredError,
+    f"{_PREFIX}unreadable-reply": ApiProtocolError,
+    f"{_PREFIX}not-delivered": ApiDeliveryError,
+    f"{_PREFIX}no-healthy-executor": ApiNoHealthyExecutorError,
+    f"{_PREFIX}database-unavailable": ApiStoreError,
+}
+_OF_GATEWAYS = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 
 
 def error_from(status: int, request_id: str | None, content: bytes) -> ApiError:
@@ -136,17 +166,20 @@ def error_from(status: int, request_id: str | None, content: bytes) -> ApiError:
         request_id: of ``X-Request-Id``.
         content: a problem; anything else, such as a proxy's page, is not repeated.
     """
+    problem: Problem | None
     try:
         problem = msgspec.json.decode(content, type=Problem)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        problem = Problem()
+        problem = None
+    if problem is None and status in _OF_GATEWAYS:
+        message = f"Something on the way to the server answered {status} {_phrase(status)}; is it running?"
+        return ApiGatewayError(message, status, request_id, Problem())
+    problem = problem or Problem()
     message = problem.detail or problem.title or f"The server answered {status} {_phrase(status)}".rstrip()
     kind = _KINDS.get(status, ApiError)
     if status == HTTPStatus.BAD_GATEWAY and problem.report:
         kind = ApiExecutorReportedError
-    if problem.type == _DATABASE_UNAVAILABLE:
-        kind = ApiStoreError
-    return kind(message, status, request_id, problem)
+    return _TYPES.get(problem.type, kind)(message, status, request_id, problem)
 
 
 def _phrase(status: int) -> str:

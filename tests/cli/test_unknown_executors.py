@@ -92,4 +92,11 @@ def test_unknown_executors_are_listed_and_recovered_from_the_terminal(tmp_path: 
             statuses = [entry.status for entry in await scene.audit("executor.recover_unknown")]
             assert statuses == ["success", "failure"]
 
+            # The same application's snapshots, which nobody has taken here yet, and are asked for.
+            none = await run("snapshots", APPLICATION)
+            assert (none.status, "No snapshots" in none.err) == (4, True)
+            assert "will be compared" in (await run("full-pass", APPLICATION)).out
+            state = (await run("snapshots", APPLICATION)).out.splitlines()
+            assert ["fullPassPending", "yes"] in [line.split() for line in state]
+
     asyncio.run(body())

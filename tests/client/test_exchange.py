@@ -95,7 +95,7 @@ def test_answer_becomes_the_result() -> None:
         (429, TooManyRequestsError),
         (500, ApiError),
         (501, errors.UnsupportedMessageError),
-        (502, errors.NoExecutorAnsweredError),
+        (502, errors.DispatchError),
         (503, errors.NoHealthyExecutorError),
         (504, errors.DeadlineExceededError),
     ],
@@ -114,9 +114,6 @@ def test_problems_of_one_status_are_told_apart(error: type[errors.ConductorError
     arguments = ("x", "report") if error is errors.ExecutorReportedError else ("x",)
     response = problem_from_error(error(*arguments))
     assert msgspec.json.decode(response.body)["type"] == type_
-    if error in (errors.ProtocolError, errors.DeliveryError):
-        # Nothing that a caller could do about it differs.
-        return
     with pytest.raises(error, match=r"^x$"):
         decode(calls.get_app("shop"), Answer(response.status_code, {}, response.body))
 
@@ -138,8 +135,10 @@ def test_what_an_executor_reported_is_kept_whole() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"\xff", b'{"detail":7}'])
 def test_an_error_that_is_no_problem_is_told_by_its_status(content: bytes) -> None:
-    with pytest.raises(errors.NoExecutorAnsweredError, match="502 Bad Gateway"):
+    with pytest.raises(errors.UnreachableError, match="on the way to the server answered 502 Bad Gateway"):
         decode(calls.get_app("shop"), Answer(502, {}, content))
+    with pytest.raises(ApiError, match="The server answered 500 Internal Server Error"):
+        decode(calls.get_app("shop"), Answer(500, {}, content))
 
 
 @pytest.mark.parametrize(
