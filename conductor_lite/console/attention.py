@@ -18,6 +18,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
     label: str
     url: str
+    #: Whether it asks, in a dialog, before something is done; for those who may do it, while it can be done.
+    asks: bool = False
 
 
 def links(item: Attention) -> tuple[Link, ...]:
@@ -25,7 +27,22 @@ def links(item: Attention) -> tuple[Link, ...]:
     name = item.application_name
     match item.kind:
         case kinds.WORKFLOW_FAILING:
-            return (Link(label="Failed runs", url=failed_url(name, item.workflow_name, item.since)),)
+            return (
+                Link(label="Failed runs", url=failed_url(name, item.workflow_name, item.since)),
+                Link(
+                    label="Fork from failure…",
+                    # Whoever comes later forks none of them once more.
+                    url=app_url(
+                        name,
+                        "bulk",
+                        "fork-from-failure",
+                        **_failed(item.workflow_name, item.since),
+                        was_forked="no",
+                        range="all",
+                    ),
+                    asks=True,
+                ),
+            )
         case kinds.QUEUE_STUCK if item.queue_name:
             queue = item.queue_name
             return (
@@ -58,8 +75,12 @@ def links(item: Attention) -> tuple[Link, ...]:
 
 def failed_url(application_name: str, workflow_name: str | None, since: datetime | None) -> str:
     """The workflows that failed, of one name or of all."""
+    return workflows_url(application_name, **_failed(workflow_name, since))
+
+
+def _failed(workflow_name: str | None, since: datetime | None) -> dict[str, object]:
     after = since.isoformat(timespec="minutes").replace("+00:00", "Z") if since is not None else None
-    return workflows_url(application_name, status=FAILED, name=workflow_name, completed_after=after)
+    return {"status": FAILED, "name": workflow_name, "completed_after": after}
 
 
 def workflows_url(application_name: str, **query: object) -> str:
