@@ -78,6 +78,7 @@ class RetentionPolicy:
 
     name = "retention"
     interval_secs = 60.0
+    round_secs = ANSWER_SECS
 
     def __init__(
         self,

@@ -29,6 +29,7 @@ class Policy(Protocol):
     name: str
     #: Seconds from the end of one round to the beginning of the next.
     interval_secs: float
+    # One whose rounds may take long has ``round_secs``, one that wants people to know something ``notes``.
 
     async def round(self) -> None:
         """Do it once. What it raises is logged and shown, and the next round comes later."""
@@ -43,6 +44,8 @@ class _State:
         self.done_until = now
         # When the round that is under way began; None between rounds.
         self.begun: float | None = None
+        # How long one may take.
+        self.round_secs = float(getattr(policy, "round_secs", 0.0))
 
 
 class PolicyRunner:
@@ -83,10 +86,16 @@ class PolicyRunner:
             msgspec.structs.replace(
                 state.health,
                 running_secs=None if state.begun is None else now - state.begun,
-                lag_secs=max(0.0, now - state.done_until - state.health.interval_secs * (1 + JITTER)),
+                lag_secs=self._lag_secs(state, now),
             )
             for state in self._states.values()
         ]
+
+    @staticmethod
+    def _lag_secs(state: _State, now: float) -> float:
+        due_at = state.done_until + state.health.interval_secs * (1 + JITTER)
+        # One that is under way may take as long as it may.
+        return max(0.0, now - due_at - (state.round_secs if state.begun is not None else 0.0))
 
     async def _loop(self, policy: Policy) -> None:
         while True:

@@ -1,7 +1,6 @@
-"""A real application's workflows are there to read while it is away, over a restart of the conductor too."""
+"""A real application's workflows while it is away; and what it did without us, once it returns."""
 
 from pathlib import Path
-from typing import Any
 
 from support.scene import Scene
 from support.wait import wait_until
@@ -9,24 +8,32 @@ from support.wait import wait_until
 WORKFLOWS = "/apps/ledger/workflows"
 
 
-def test_workflows_are_read_from_snapshots_while_the_application_is_away(tmp_path: Path) -> None:
+def test_workflows_are_read_while_the_application_is_away_and_the_gap_is_filled_when_it_returns(
+    tmp_path: Path,
+) -> None:
     with Scene(tmp_path) as scene:
         scene.serve()
+        scene.conductor.call("PUT", "/apps/ledger")
+        scene.conductor.call("PATCH", "/apps/ledger", {"snapshotIntervalSecs": 5})
         app = scene.app(start=5)
         scene.await_success(5, steps=3)
         told = scene.conductor.call("GET", f"{WORKFLOWS}?source=executor")
         assert told.headers["served-from"] == "executor"
         assert len(told.json()) == 5
 
-        def taken() -> list[dict[str, Any]]:
+        def taken(count: int) -> bool:
             answer = scene.conductor.call("GET", f"{WORKFLOWS}?source=snapshot")
             found = answer.json() if "snapshot-at" in answer.headers else []
-            return found if [item["status"] for item in found] == ["SUCCESS"] * 5 else []
+            return [item["status"] for item in found] == ["SUCCESS"] * count
 
-        wait_until(taken, 60, "the snapshots")
+        wait_until(lambda: taken(5), 60, "the snapshots")
         app.kill()
         scene.await_status(app, "DEAD")
         scene.conductor.kill()
+        # It works without a conductor, and is away again when that is back.
+        alone = scene.spawn(start=3, prefix="alone").await_launch()
+        scene.await_success(8, steps=3)
+        alone.kill()
         scene.conductor.start()
         remembered = scene.conductor.call("GET", WORKFLOWS)
         assert remembered.headers["served-from"] == "snapshot"
@@ -34,3 +41,5 @@ def test_workflows_are_read_from_snapshots_while_the_application_is_away(tmp_pat
         assert remembered.json() == told.json()
         assert scene.conductor.call("GET", f"{WORKFLOWS}/wf-0003").json()["status"] == "SUCCESS"
         assert scene.conductor.call("GET", f"{WORKFLOWS}?source=executor").status_code == 503
+        scene.app()
+        wait_until(lambda: taken(8), 60, "what it did without us")

@@ -114,6 +114,27 @@ def test_health_tells_when_all_was_well_what_is_under_way_and_how_late_it_is() -
     asyncio.run(body())
 
 
+def test_a_round_that_may_take_long_is_late_only_when_it_takes_longer() -> None:
+    class Lengthy(Counting):
+        round_secs = 1_800.0
+
+    async def body() -> None:
+        clock, policy = FakeClock(), Lengthy(60)
+        policy.delay_event = asyncio.Event()
+        runner = PolicyRunner([policy], clock)
+        lengthy = asyncio.create_task(runner._round(policy))
+        await wait_until_async(lambda: policy.under_way, 5, "the round to begin")
+        clock.advance(1_800 + 60)
+        assert runner.health()[0].lag_secs == 0
+        clock.advance(60)
+        assert runner.health()[0].lag_secs > 0
+        policy.delay_event.set()
+        await lengthy
+        assert runner.health()[0].lag_secs == 0
+
+    asyncio.run(body())
+
+
 def test_waits_are_spread_and_grow_with_failures_up_to_a_bound() -> None:
     async def body() -> None:
         policy = Counting(60)
