@@ -48,7 +48,10 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !event.target.closest?.(".graph-box")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !picture()) return;
+    // Elsewhere these keys are another's.
+    const free = event.target === document.body && !document.querySelector("dialog[open]");
+    if (!free && !event.target.closest?.(".graph-box")) return;
     const action = { "+": "in", "=": "in", "-": "out", 0: "natural", f: "fit" }[event.key];
     if (!action) return;
     event.preventDefault();

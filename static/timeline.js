@@ -354,7 +354,7 @@
     listen() {
       this.scroll.addEventListener("scroll", () => { this.card.leave(); this.draw(); }, { passive: true });
       new ResizeObserver(() => this.resized()).observe(this.stage);
-      new Keys(this);
+      this.keys = new Keys(this);
       new Drags(this);
     }
 
@@ -369,6 +369,7 @@
 
   // --- The one on the page ----------------------------------------------------------------------------------------------
 
+  const AT_ONCE = new Set(["n", "f", "+", "=", "-", "0"]);
   let timeline = null;
 
   const start = () => {
@@ -393,6 +394,13 @@
     else if (event.key === "ArrowDown") timeline?.scroll.focus({ preventScroll: true });
     else return;
     event.preventDefault();
+  });
+  // What is done first to a timeline is done without going there first, unless one is elsewhere.
+  document.addEventListener("keydown", (event) => {
+    if (event.target !== document.body || event.ctrlKey || event.metaKey || event.altKey || !AT_ONCE.has(event.key)) return;
+    if (!timeline?.spans || !timeline.stage.isConnected || document.querySelector("dialog[open]")) return;
+    timeline.scroll.focus({ preventScroll: true });
+    timeline.keys.key(event);
   });
   document.addEventListener("focusin", (event) => {
     if (timeline && !timeline.stage.contains(event.target) && !event.target.closest("dialog, [data-timeline]")) timeline.card.hide();

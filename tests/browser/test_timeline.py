@@ -142,10 +142,10 @@ def test_timeline_of_real_workflows(showcase: Showcase, open_page: Open) -> None
     # What failed says so, in words as well, though no result was loaded; the legend leads to it.
     page.goto(f"{showcase.url}{APP}/workflows/failing-0?view=timeline")
     wait_until_calm(page)
-    page.locator('[data-status="failed"]').click()
-    assert active(page).startswith("failing, workflow, failed")
     page.keyboard.press("n")
     assert active(page).startswith("refuse, step, failed")
+    page.locator('[data-status="failed"]').click()
+    assert active(page).startswith("failing, workflow, failed")
 
 
 def test_timeline_without_scripts_is_a_table(showcase: Showcase, open_page: Open) -> None:

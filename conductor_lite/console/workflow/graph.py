@@ -105,7 +105,7 @@ GRAPH = WorkflowView(
     styles=("graph.css",),
     scripts=("graph.js",),
     shortcuts=(
-        Shortcut(keys=("+", "-"), does="zoom the graph, while it has the focus"),
+        Shortcut(keys=("+", "-"), does="zoom in, out"),
         Shortcut(keys=("0",), does="its natural size"),
         Shortcut(keys=("f",), does="fit it into the width"),
     ),
