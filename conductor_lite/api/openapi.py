@@ -119,6 +119,8 @@ def _describe(row: AnyOperation, schemas: _Schemas) -> dict[str, Any]:
         }
     if row.result is not NoneType:
         success["content"] = {JSON: {"schema": schemas.of(row.result)}}
+    if row.file_type is not None:
+        success["content"] = {row.file_type: {"schema": {"type": "string", "format": "binary"}}}
     if row.plain_text is not None:
         success["content"][PLAIN] = {"schema": {"type": "string"}}
     problem = {"description": "Error", "content": {MEDIA_TYPE: {"schema": schemas.of(ErrorModel)}}}

@@ -24,6 +24,16 @@ class Nothing(msgspec.Struct, frozen=True):
     """Stands for parameters or a body that an operation does not have."""
 
 
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file, which takes the place of JSON."""
+
+    chunks: AsyncGenerator[bytes, None]
+    name: str
+    size_bytes: int
+    #: Called when it is sent, or the caller has left.
+    done: Callable[[], None]
+
+
 class Call(msgspec.Struct, Generic[PathT, QueryT, BodyT], frozen=True, kw_only=True):
     """One request, authenticated, decoded and validated."""
 
@@ -73,6 +83,9 @@ class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=T
     result: type[ResultT]
     #: The answer as plain text, for whoever asks for that; None when there is only JSON.
     plain_text: Callable[[ResultT], str] | None = None
+    #: Media type of an answer that is a file; ``result`` is then ``NoneType``, and the handler gives an
+    #: ``Attachment``.
+    file_type: str | None = None
     #: Headers of the answer that readers should know of, and what they tell.
     response_headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     #: Status of success.

@@ -34,6 +34,7 @@ from conductor_lite.api.request_body import read_body
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.config import Settings
+from conductor_lite.downloads import Download
 from conductor_lite.errors import ConductorError, InvalidError, StoreError, UnauthenticatedError
 from conductor_lite.operations import Operations
 from conductor_lite.operations.deadline import deadline
@@ -242,6 +243,10 @@ async def _carry_out(operation: AnyOperation, call: Call[Any, Any, Any], accept:
     if operation.handler is None:
         raise LookupError(f"{operation.operation_id} has no handler.")
     result = await operation.handler(call)
+    if operation.file_type is not None:
+        return Download(
+            result.chunks, result.name, operation.file_type, size_bytes=result.size_bytes, done=result.done
+        )
     headers = {**_NO_STORE, **call.headers}
     if operation.plain_text is not None:
         headers["Vary"] = "Accept"

@@ -10,6 +10,7 @@ from conductor_lite.api import (
     applications,
     audit,
     autoscaling,
+    backups,
     declaration,
     executors,
     metrics,
@@ -50,6 +51,7 @@ TABLE: tuple[AnyOperation, ...] = (
     *users.OPERATIONS,
     *audit.OPERATIONS,
     *policies.OPERATIONS,
+    *backups.OPERATIONS,
 )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,8 @@ from conductor_lite.errors import ConfigurationError, UnreachableError
 DEFAULT_TIMEOUT_SECS = 60.0
 _CONNECT_TIMEOUT_SECS = 10.0
 _DEFAULT_RETRY = RetryPolicy()
+#: A file is made before its first byte comes, and a large one takes its time.
+_DOWNLOAD_TIMEOUT = httpx.Timeout(600.0, connect=_CONNECT_TIMEOUT_SECS)
 
 
 class Client:
@@ -97,6 +99,27 @@ class Client:
         for page in self.pages(listing):
             yield from page
 
+    def download(self, call: Call[None], write: Callable[[bytes], object]) -> None:
+        """Carry out a call whose answer is a file, piece by piece; what breaks off is an error.
+
+        Raises as ``run`` does, and what ``write`` raises.
+        """
+        request = encode(call, self._organization)
+        sending = self._http.build_request(
+            request.method, request.path, headers=request.headers, timeout=_DOWNLOAD_TIMEOUT
+        )
+        try:
+            response = self._http.send(sending, stream=True)
+            try:
+                if not response.is_success:
+                    decode(call, Answer(response.status_code, response.headers, response.read()))
+                for chunk in response.iter_bytes():
+                    write(chunk)
+            finally:
+                response.close()
+        except httpx.HTTPError as error:
+            raise _unreachable(self._http.base_url, error) from error
+
     def _send(self, request: OutgoingRequest) -> Answer:
         try:
             response = self._http.request(
@@ -168,6 +191,24 @@ class AsyncClient:
         async for page in self.pages(listing):
             for item in page:
                 yield item
+
+    async def download(self, call: Call[None], write: Callable[[bytes], object]) -> None:
+        """Carry out a call whose answer is a file; raises as ``Client.download`` does."""
+        request = encode(call, self._organization)
+        sending = self._http.build_request(
+            request.method, request.path, headers=request.headers, timeout=_DOWNLOAD_TIMEOUT
+        )
+        try:
+            response = await self._http.send(sending, stream=True)
+            try:
+                if not response.is_success:
+                    decode(call, Answer(response.status_code, response.headers, await response.aread()))
+                async for chunk in response.aiter_bytes():
+                    write(chunk)
+            finally:
+                await response.aclose()
+        except httpx.HTTPError as error:
+            raise _unreachable(self._http.base_url, error) from error
 
     async def _send(self, request: OutgoingRequest) -> Answer:
         try:

@@ -10,7 +10,6 @@ from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.audit_files import FORMATS, written
-from conductor_lite.console.downloads import Download
 from conductor_lite.console.preferences import (
     RANGE_FIELD,
     RANGES,
@@ -22,6 +21,7 @@ from conductor_lite.console.preferences import (
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
 from conductor_lite.console.tables import ROWS_PER_PAGE, Paging, link, page_number
+from conductor_lite.downloads import Download
 from conductor_lite.errors import ConductorError, InvalidError
 from conductor_lite.operations.audit import AuditEntry, AuditFilters, KnownValues
 from conductor_lite.operations.topics import AUDIT

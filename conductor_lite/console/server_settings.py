@@ -6,10 +6,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.console.downloads import Download
 from conductor_lite.console.forms import Flash, Form
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site, explain
+from conductor_lite.downloads import Download
 from conductor_lite.errors import ConflictError, ForbiddenError, InvalidError
 from conductor_lite.operations.audit import AuditEntry
 from conductor_lite.operations.backups import BACKUP_OPERATION

@@ -17,6 +17,7 @@ SCHEMAS = DOCUMENT["components"]["schemas"]
 #: Operations newer than the published description.
 ADDED_OPERATIONS = {
     "applyDeclaration",
+    "createBackup",
     "createNotificationTarget",
     "deleteNotificationTarget",
     "getAutoscaleHistory",

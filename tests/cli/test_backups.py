@@ -28,6 +28,12 @@ def test_backup_while_serving_is_restored_after_stopping(tmp_path: Path) -> None
         assert zip_path.stat().st_mode & 0o077 == 0
         with zipfile.ZipFile(zip_path) as archive:
             assert sorted(archive.namelist()) == ["conductor.db", "manifest.json"]
+        fetched = command("backup", "fetched.zip", "--from-server", *where, cwd=tmp_path)
+        assert "fetched.zip holds the database" in fetched.out, fetched.err
+        assert (tmp_path / "fetched.zip").stat().st_mode & 0o077 == 0
+        nowhere = command("backup", tmp_path / "no" / "x.zip", "--from-server", *where, cwd=tmp_path)
+        assert (nowhere.status, "could not be written" in nowhere.complaint) == (1, True)
+        assert not list(tmp_path.glob(".*.part"))
         assert command("app", "register", "after", *where, cwd=tmp_path).status == 0
         assert names(tmp_path) == ["after", "before"]
 
@@ -40,6 +46,8 @@ def test_backup_while_serving_is_restored_after_stopping(tmp_path: Path) -> None
     restored = command("restore", zip_path, *where, cwd=tmp_path)
     assert restored.status == 0, restored.err
     assert names(tmp_path) == ["before"]
+    again = command("restore", "fetched.zip", "--data-dir", "other", cwd=tmp_path)
+    assert again.status == 0, again.err
     # The old database is kept aside, and complete.
     aside = Path(restored.out.strip().splitlines()[-1].split(" is kept as ")[1].rstrip("."))
     assert aside.parent == data

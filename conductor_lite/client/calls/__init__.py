@@ -59,6 +59,7 @@ from conductor_lite.client.calls.monitoring import (
     set_autoscaling_policy,
 )
 from conductor_lite.client.calls.organizations import (
+    create_backup,
     generate_secret,
     get_current_user,
     get_org,
@@ -114,6 +115,7 @@ __all__ = [
     "bulk_resume_workflows",
     "cancel_workflow",
     "create_alerting_rule",
+    "create_backup",
     "create_notification_target",
     "create_role",
     "create_token",

@@ -159,3 +159,13 @@ def list_policies() -> Call[list[PolicyHealth]]:
         path="/v2/orgs/{orgName}/policies",
         result=list[PolicyHealth],
     )
+
+
+def create_backup() -> Call[None]:
+    """Make a backup of the whole database; ``Client.download`` gets it as a zip."""
+    return Call(
+        operation_id="createBackup",
+        method="POST",
+        path="/v2/orgs/{orgName}/backups",
+        result=NoneType,
+    )

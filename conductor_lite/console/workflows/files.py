@@ -12,11 +12,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.console.downloads import Download
 from conductor_lite.console.formatting import iso
 from conductor_lite.console.site import Site
 from conductor_lite.console.workflows.page import read_query
 from conductor_lite.console.workflows.rows import WorkflowRow, row_of
+from conductor_lite.downloads import Download
 from conductor_lite.errors import InvalidError
 from conductor_lite.operations.snapshots import Listing
 

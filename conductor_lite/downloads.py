@@ -1,4 +1,4 @@
-"""Files that a page offers: sent piece by piece, as fast as they are taken, until the reader leaves."""
+"""Files that a face offers: sent piece by piece, as fast as they are taken, until the reader leaves."""
 
 import asyncio
 import logging
