@@ -17,6 +17,7 @@ from conductor_lite.console.site import Site
 from conductor_lite.console.snippets import server_url, snippets
 from conductor_lite.console.tables import Paging, cut, page_number
 from conductor_lite.console.urls import app_url
+from conductor_lite.errors import NotFoundError
 from conductor_lite.operations.attention import UNKNOWN, Attention
 from conductor_lite.operations.executors import ExecutorView
 from conductor_lite.operations.topics import application_topic
@@ -53,6 +54,16 @@ class ExecutorsView(msgspec.Struct, frozen=True, kw_only=True):
     unknown: tuple[Attention, ...]
 
 
+class RecoveryQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked before the workflows of an unknown executor are recovered."""
+
+    executor_id: str
+    application_version: str
+    pending_count: int
+    #: Executors of its version, of which one goes on with them.
+    healthy: int
+
+
 class ExecutorsPage:
     """Shows executors, and recovers what unknown ones left behind."""
 
@@ -63,6 +74,7 @@ class ExecutorsPage:
         """Its routes."""
         return [
             Route("/apps/{name}/executors", self._site.shows(self.show), methods=["GET"]),
+            Route("/apps/{name}/recover", self._site.shows(self.ask_recovery), methods=["GET"]),
             Route("/apps/{name}/recover", self._site.does(self.recover), methods=["POST"]),
         ]
 
@@ -98,6 +110,34 @@ class ExecutorsPage:
                 "server_url": server_url(request),
                 "snippets": snippets(server_url(request), record.name),
             },
+        )
+
+    async def ask_recovery(self, request: Request, actor: Actor) -> Page:
+        """Ask before the workflows of ``?executor_id=`` and ``?application_version=`` are recovered."""
+        operations = self._site.operations
+        application = await operations.applications.get(actor, request.path_params["name"])
+        name, asked = application.record.name, request.query_params
+        key = asked.get("executor_id", ""), asked.get("application_version", "")
+        unknown = {
+            (each.executor_id, each.application_version): each
+            for each in await operations.executors.list_unknown(actor, name)
+        }
+        if key not in unknown:
+            raise NotFoundError(
+                "No such executor has pending workflows; they may have been recovered already."
+            )
+        healthy = {each.application_version: each.healthy for each in application.versions}
+        return Page(
+            template="executor_recover.html",
+            title="Recover the workflows of an unknown executor?",
+            section="home",
+            data=RecoveryQuestion(
+                executor_id=key[0],
+                application_version=key[1],
+                pending_count=unknown[key].pending_count,
+                healthy=healthy.get(key[1], 0),
+            ),
+            extras={"frame": frame(application, actor, "executors")},
         )
 
     async def recover(self, request: Request, actor: Actor, form: Form) -> Response:

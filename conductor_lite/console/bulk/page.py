@@ -206,6 +206,8 @@ class BulkPage:
 def told(job: BulkJob) -> str:
     """How a job is doing, in a few words."""
     _, did, doing = VERBS[job.action]
+    if job.is_over and job.total is None and not job.found:
+        return f"{did} nothing: it {'was stopped' if job.state == 'stopped' else 'gave up'} first"
     total = job.found if job.total is None else job.total
     nouns = "workflow" if total == 1 else "workflows"
     if job.state == "done" and not job.failed:
