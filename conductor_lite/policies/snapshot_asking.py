@@ -21,6 +21,8 @@ TURN_SECS = 10.0
 SLOW_SECS = 2.0
 #: Longest rest between two listings, in seconds.
 MAX_REST_SECS = 1.0
+#: The last time that can be asked for. What is later is left out: its maker mixed up units.
+LAST_EPOCH_MS = 253_402_300_799_000
 
 
 class Asking:
@@ -73,6 +75,7 @@ class Asking:
             if record.workflow_id
             and record.application_name in ours
             and record.created_at_epoch_ms is not None
+            and record.created_at_epoch_ms <= LAST_EPOCH_MS
         ]
         return records, len(reply.workflows) >= limit
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import msgspec
 
-from conductor_lite.policies.snapshot_asking import PAGE_SIZE, Asking
+from conductor_lite.policies.snapshot_asking import LAST_EPOCH_MS, PAGE_SIZE, Asking, iso
 from conductor_lite.policies.snapshot_windows import Stretches, UnknownFilterError
 from conductor_lite.protocol import WorkflowFilters, WorkflowRecord
 from conductor_lite.store.snapshot_records import Place, SnapshotProgress, WorkflowSnapshot
@@ -88,7 +88,7 @@ class Sync:
 
     async def _begin(self, asking: Asking) -> bool:
         """What ends from here on is found by when it ended; what ended before, by when it was created."""
-        newest, _ = await asking.page(WorkflowFilters(limit=1, sort_desc=True))
+        newest, _ = await asking.page(WorkflowFilters(limit=1, sort_desc=True, end_time=iso(LAST_EPOCH_MS)))
         if not newest:
             return False
         now = newest[0].created_at_epoch_ms

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from conductor_lite.policies.snapshot_asking import PAGE_SIZE, Asking, iso
+from conductor_lite.policies.snapshot_asking import LAST_EPOCH_MS, PAGE_SIZE, Asking, iso
 from conductor_lite.protocol import WorkflowFilters, WorkflowRecord
 
 #: Takes over what was listed.
@@ -88,4 +88,4 @@ class Stretches:
         times = [getattr(record, self._field) for record in page]
         if any(time is None or time < begin - _ROUNDING_MS for time in times):
             raise UnknownFilterError(self._after)
-        return max(times, default=begin)
+        return max((time for time in times if time <= LAST_EPOCH_MS), default=begin)

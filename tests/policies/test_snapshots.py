@@ -328,6 +328,29 @@ def test_a_clock_that_was_ahead_and_is_set_back_hides_nothing(play: Play) -> Non
     play(body)
 
 
+def test_times_that_no_calendar_tells_hide_no_other_workflow(play: Play) -> None:
+    async def body(stage: Stage) -> None:
+        # As of somebody who took microseconds for milliseconds.
+        absurd = T0 * 1_000
+        for number in range(3):
+            stage.history.add(f"created-{number}", absurd + number, "PENDING")
+            stage.history.add(
+                f"ended-{number}", T0 + number, completed_at_epoch_ms=absurd, dequeued_at_epoch_ms=absurd
+            )
+        stage.history.add("running", T0, "PENDING")
+        await stage.turn()
+        stage.history.change("running", status="SUCCESS", completed_at_epoch_ms=T0 + MINUTE)
+        stage.history.add("new", T0 + MINUTE)
+        await stage.turn()
+        await stage.full_pass()
+        expected = dict.fromkeys(["ended-0", "ended-1", "ended-2", "running", "new"], "SUCCESS")
+        assert await stage.known() == expected
+        assert (stage.sync.progress.created_until or 0) < T0 + DAY
+        assert (stage.sync.progress.completed_until or 0) < T0 + DAY
+
+    play(body)
+
+
 def test_our_own_clock_moves_no_watermark(play: Play) -> None:
     async def body(stage: Stage) -> None:
         stage.history.add("a", T0, "PENDING")
