@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.alone
-
 ROOT = Path(__file__).resolve().parent.parent
 BENCH = [sys.executable, ROOT / "scripts" / "bench.py"]
 

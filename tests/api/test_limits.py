@@ -242,7 +242,6 @@ def test_refused_mutation_does_nothing_and_writes_no_audit_entry(run: Run) -> No
     run(body)
 
 
-@pytest.mark.alone
 def test_keys_are_counted_apart_and_wrong_ones_by_their_address(run: Run) -> None:
     async def body(api: Api) -> None:
         first, second = await api.key("application.read"), await api.key("application.read", "metric.read")
@@ -283,7 +282,6 @@ async def statuses_of(process: asyncio.subprocess.Process) -> dict[str, int]:
     return counted
 
 
-@pytest.mark.alone
 def test_script_on_50_connections_does_not_delay_heartbeats(tmp_path: Path) -> None:
     async def body(scene: Served) -> None:
         executor = await scene.executor("a")

@@ -8,12 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
-import pytest
 from support.chaos import chaos_secs, seed
 from support.conductor import ConductorProcess
 from support.wait import wait_until
-
-pytestmark = pytest.mark.alone
 
 WRITERS = 3
 

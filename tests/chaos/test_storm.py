@@ -5,13 +5,10 @@ import signal
 import time
 from pathlib import Path
 
-import pytest
 from support.chaos import chaos_secs, seed
 from support.proxy import Mode, Proxy
 from support.scene import LedgerApp, Scene
 from support.wait import wait_until
-
-pytestmark = pytest.mark.alone
 
 WORKFLOWS = 4
 STEPS = 6

@@ -167,7 +167,6 @@ def test_audit_log_is_read_without_a_server(terminal: Terminal) -> None:
     assert "application.create" in terminal.ok("audit", "list")
 
 
-@pytest.mark.alone
 def test_every_command_explains_itself_quickly(terminal: Terminal) -> None:
     shown = terminal.ok("--help")
     assert all(f"\n  {name} " in shown for name in COMMANDS)

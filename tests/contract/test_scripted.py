@@ -173,7 +173,6 @@ def test_silence_of_every_executor_is_502(run: Run) -> None:
     run(scenario)
 
 
-@pytest.mark.alone
 def test_deadline_of_the_callers_own_is_504_and_no_earlier(run: Run) -> None:
     async def scenario(scene: Served) -> None:
         silent = executor()

@@ -6,7 +6,6 @@ import os
 import socket
 from pathlib import Path
 
-import pytest
 from support.fake_executor import fake_executor
 from support.scene import Scene
 from support.wait import wait_until, wait_until_async
@@ -141,15 +140,15 @@ def _listed(scene: Scene) -> list[dict[str, object]]:
     return executors
 
 
-@pytest.mark.parametrize("frame", ['{"type": "executor_info"}', "[]", "no JSON"])
-def test_whoever_does_not_introduce_itself_is_shown_out(tmp_path: Path, frame: str) -> None:
+def test_whoever_does_not_introduce_itself_is_shown_out(tmp_path: Path) -> None:
     from websockets.sync.client import connect
 
     with Scene(tmp_path) as scene:
         scene.serve(handshake_timeout_secs=1)
-        with connect(f"{scene.conductor.ws_url}/websocket/ledger/k", proxy=None) as connection:
-            connection.recv(timeout=10)
-            connection.send(frame)
-            wait_until(lambda: connection.close_code is not None, 10, "it to be shown out")
-            assert connection.close_code == 1008
+        for frame in ('{"type": "executor_info"}', "[]", "no JSON"):
+            with connect(f"{scene.conductor.ws_url}/websocket/ledger/k", proxy=None) as connection:
+                connection.recv(timeout=10)
+                connection.send(frame)
+                wait_until(lambda: connection.close_code is not None, 10, "it to be shown out")
+                assert connection.close_code == 1008, frame
         assert scene.conductor.executors() == {}

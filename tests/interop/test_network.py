@@ -8,12 +8,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from support.proxy import Mode
 from support.scene import Scene
 from support.wait import wait_until
-
-pytestmark = pytest.mark.alone
 
 _ESTABLISHED = "01"
 PINGS = {"ping_interval_secs": 0.5, "ping_timeout_secs": 1.0}

@@ -111,7 +111,6 @@ class TestBackingUp:
     def test_nothing_but_the_zip_is_left(self, zip_path: Path, made: Manifest) -> None:
         assert sorted(path.name for path in zip_path.parent.iterdir()) == ["backup.zip", "data"]
 
-    @pytest.mark.alone
     def test_while_a_writer_writes_the_copy_is_of_one_instant_and_the_writer_goes_on(
         self, run: Run, zip_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

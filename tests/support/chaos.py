@@ -6,7 +6,7 @@ import random
 from support.scene import CHAOS_VARIABLE
 
 SEED_VARIABLE = "CONDUCTOR_CHAOS_SEED"
-_SHORT_SECS = 20.0
+_SHORT_SECS = 12.0
 
 
 def chaos_secs() -> float:

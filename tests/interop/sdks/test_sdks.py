@@ -1,4 +1,7 @@
-"""Real applications in every language connect, are recovered when they die, and are told of refusals."""
+"""Real applications in every language connect, are recovered when they die, and are told of refusals.
+
+In Python too, where all of them are promised; the tests beside this folder show the same of it in full.
+"""
 
 import asyncio
 import signal
@@ -6,16 +9,23 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from support.conductor import ConductorProcess
 from support.in_process import ServedApplication, served_application
 from support.process import Process
 from support.samples import JAVA, LAUNCH_SECS, Sample
+from support.tools import require
 from support.wait import wait_until, wait_until_async
 
 from conductor_lite.protocol import ListWorkflows, WorkflowFilters
 
 NAME = "sample-app"
 ORDERS = 20
+
+
+@pytest.fixture(autouse=True)
+def _sdks_are_promised() -> None:
+    require("sdks")
 
 
 async def launched(stack: ExitStack, sample: Sample, url: str, **options: int) -> Process:
