@@ -84,7 +84,10 @@ def test_those_that_are_ticked_and_only_where_it_changes_anything(on_table: Run)
         assert "Fork 1 workflow from where it failed?" in html
         assert "1 chosen workflow is passed over" in html
         fields = {**fields_of(html), "queue_name": "slow", "application_version": "2"}
-        done = await table.post("/apps/shop/jobs", fields, **{"HX-Request": "true"})
+        # Asked on the home page, it goes on there.
+        script = {"HX-Request": "true", "HX-Current-URL": "http://localhost/?q=shop"}
+        done = await table.post("/apps/shop/jobs", fields, **script)
+        assert (done.json()["location"], done.json()["stays"]) == ("/", True)
         assert done.json()["text"] == "Forked 1 workflow."
         [request] = [request for request in table.executor.requests if isinstance(request, ForkFromFailure)]
         assert (request.body.workflow_ids, request.body.queue_name) == (["a"], "slow")

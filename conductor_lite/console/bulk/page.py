@@ -3,7 +3,7 @@
 import re
 import uuid
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -115,8 +115,7 @@ class BulkPage:
         job = await jobs.wait(actor, name, job.id, SMALL_JOB_SECS)
         here = app_url(name, "jobs", job.id)
         if job.state == "done" and not job.failed:
-            back = f"{app_url(name, 'workflows')}?{form.text('back')}".rstrip("?")
-            return self._site.redirect(request, back, Flash(text=f"{told(job)}."))
+            return self._site.redirect(request, _back(request, name, form), Flash(text=f"{told(job)}."))
         tone = "bad" if job.is_over else "good"
         return self._site.redirect(request, here, Flash(text=f"{told(job)}.", tone=tone))
 
@@ -201,6 +200,17 @@ class BulkPage:
             data=data,
             extras={"frame": frame(application, actor, "workflows"), "told": told, **extras},
         )
+
+
+def _back(request: Request, name: str, form: Form) -> str:
+    """Where it was asked: on a page that tells what needs a person, or on the table."""
+    try:
+        asked_on = urlsplit(request.headers.get("hx-current-url", "")).path
+    except ValueError:
+        asked_on = ""
+    if asked_on in ("/", app_url(name)):
+        return asked_on
+    return f"{app_url(name, 'workflows')}?{form.text('back')}".rstrip("?")
 
 
 def told(job: BulkJob) -> str:
