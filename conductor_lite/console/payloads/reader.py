@@ -5,6 +5,7 @@ deserves. The formats themselves are subclasses next door.
 """
 
 import re
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import msgspec
@@ -67,7 +68,7 @@ class Frame(msgspec.Struct, kw_only=True):
     truncated: str = ""
 
 
-class Reader:
+class Reader(ABC):
     """Reads one text in one format.
 
     Args:
@@ -105,9 +106,9 @@ class Reader:
             return None
         return self._root
 
+    @abstractmethod
     def value(self, position: int) -> int:
         """Read what begins there: ``put`` a leaf, ``open`` or ``close`` a bracket. Returns where to go on."""
-        raise NotImplementedError
 
     def separator(self, position: int) -> tuple[int, bool]:
         """Read what comes after a value. Returns where to go on, and whether a value must come there."""
@@ -121,9 +122,9 @@ class Reader:
             return position + 1, False
         raise UnreadableError(position)
 
+    @abstractmethod
     def finish(self, frame: Frame, end: int) -> Node:
         """The value that a closed bracket makes."""
-        raise NotImplementedError
 
     def open(self, opener: str, closer: str, start: int, type_name: str = "") -> None:
         """A bracket opens."""
