@@ -148,6 +148,7 @@ class Renderer:
             live_url=_live_url(request, page),
             may=actor.permissions if actor else frozenset(),
             prefers=preferences(request),
+            once=_once(),
             **page.extras,
         )
         response = Response(html, page.status, headers, "text/html")
@@ -190,6 +191,23 @@ def _environment() -> Environment:
     environment.globals["version"] = __version__
     environment.globals["made_up_id"] = made_up_id
     return environment
+
+
+def _once() -> Callable[..., object]:
+    """A function that has a macro write for each set of arguments once: rows repeat each other a lot.
+
+    For macros that depend on nothing that changes within the page.
+    """
+    written: dict[tuple[object, ...], object] = {}
+
+    def once(macro: Callable[..., object], *arguments: object) -> object:
+        key = (macro, *arguments)
+        found = written.get(key)
+        if found is None:
+            found = written[key] = macro(*arguments)
+        return found
+
+    return once
 
 
 @pass_context
