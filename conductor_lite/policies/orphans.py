@@ -26,6 +26,7 @@ from conductor_lite.protocol import (
 )
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.records import ApplicationRecord
+from conductor_lite.wording import noun, plural
 
 logger = logging.getLogger("conductor_lite.policies")
 
@@ -94,7 +95,10 @@ class OrphanSweep:
     def notes(self) -> tuple[str, ...]:
         """What those should know who look at this policy's health."""
         failing = sum(turn.setbacks > 0 for turn in self._turns.values())
-        return (f"{failing} application(s) do not tell who owns their work",) if failing else ()
+        note = (
+            f"{plural(failing, 'application')} {noun(failing, 'does', 'do')} not tell who owns the work there"
+        )
+        return (note,) if failing else ()
 
     async def round(self) -> None:
         """Look at each application that is due; one that cannot be asked now is looked at next time.

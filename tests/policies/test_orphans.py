@@ -291,7 +291,7 @@ def test_an_application_that_cannot_tell_or_is_slow_is_asked_less_and_holds_up_n
         assert set(waits[2:]) <= {MAX_BACKOFF - 1, MAX_BACKOFF}
         # The other one, at the same time.
         assert bank.count(GetWorkflowAggregates) == 40
-        assert sweep.policy.notes == ("1 application(s) do not tell who owns their work",)
+        assert sweep.policy.notes == ("1 application does not tell who owns the work there",)
 
         async def slowly(request: GetWorkflowAggregates) -> Reply:
             sweep.clocks.pass_secs(30)
