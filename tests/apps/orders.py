@@ -86,6 +86,12 @@ def report(scheduled_at: datetime, context: Any) -> str:
     return f"{scheduled_at.isoformat()} {context}"
 
 
+def take_alert(name: str, message: str, metadata: dict[str, str]) -> None:
+    """Tell on standard output what the conductor had to say."""
+    sys.stdout.write(json.dumps({"alert": name, "message": message, "metadata": metadata}) + "\n")
+    sys.stdout.flush()
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--conductor-url", required=True, help="ws://host:port")
@@ -120,6 +126,7 @@ def launch(arguments: argparse.Namespace) -> None:
             "notification_listener_polling_interval_sec": 0.1,
         }
         DBOS(config=config)
+        DBOS.alert_handler(take_alert)
         DBOS.launch()
 
 

@@ -1,10 +1,12 @@
 """Alerting rules and retention with a real executor: what it counts, what it is told, what it clears."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from support.orders import Orders
+from support.process import Process
 from support.wait import wait_until
 
 #: Rules are judged every 15 seconds.
@@ -15,13 +17,21 @@ JUDGED_SECS = 40.0
 def orders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orders]:
     """An application of this module's own, since its workflows go."""
     with Orders(tmp_path_factory.mktemp("alerts")) as orders:
-        orders.spawn()
-        for number in range(1, 5):
-            orders.await_workflow(f"failing-{number}", "ERROR")
         yield orders
 
 
-def test_rules_fire_by_what_a_real_executor_counts_and_its_handler_is_told(orders: Orders) -> None:
+@pytest.fixture(scope="module")
+def executor(orders: Orders) -> Process:
+    """Its one process, whose workflows have failed that are to fail."""
+    executor = orders.spawn()
+    for number in range(1, 5):
+        orders.await_workflow(f"failing-{number}", "ERROR")
+    return executor
+
+
+def test_rules_fire_by_what_a_real_executor_counts_and_its_handler_is_told(
+    orders: Orders, executor: Process
+) -> None:
     def rule(rule_type: str, **metadata: object) -> None:
         orders.post("/alerting-rules", {"ruleType": rule_type, "ruleMetadata": metadata}, 201)
 
@@ -43,8 +53,15 @@ def test_rules_fire_by_what_a_real_executor_counts_and_its_handler_is_told(order
     assert int(found["WorkflowFailure"]["metadata"]["failed_workflow_count"]) >= 4
     assert int(found["SlowWorkflow"]["metadata"]["slow_workflow_count"]) >= 1
     assert {item["metadata"]["workflow_name"] for item in found.values()} == {"failing", "slow"}
+    told = [json.loads(line) for line in executor.output.splitlines() if line.startswith('{"alert"')]
+    fired = [
+        {"alert": name, "message": item["message"], "metadata": item["metadata"]}
+        for name, item in found.items()
+    ]
+    assert sorted(told, key=str) == sorted(fired, key=str)
 
 
+@pytest.mark.usefixtures("executor")
 def test_retention_clears_what_its_preview_counts(orders: Orders) -> None:
     assert orders.call("PATCH", "", {"gcTimeThresholdMs": 0, "gcRowsThreshold": 1}).status_code == 204
     before = orders.get("/retention/preview")
