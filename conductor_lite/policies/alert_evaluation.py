@@ -18,7 +18,7 @@ from conductor_lite.store.records import (
     UnresponsiveApplication,
     WorkflowFailure,
 )
-from conductor_lite.wording import noun, plural
+from conductor_lite.wording import noun, period, plural
 
 #: Seconds that an application must be away before it counts: less is a reconnection.
 UNAVAILABLE_SECS = 10.0
@@ -40,7 +40,7 @@ def workflow_failure(rule: WorkflowFailure, failed_count: int) -> AlertText | No
         return None
     return AlertText(
         name="WorkflowFailure",
-        message=f"{_workflows(failed_count, rule.workflow_name)} failed within {rule.period_secs} s.",
+        message=f"{_workflows(failed_count, rule.workflow_name)} failed within {period(rule.period_secs)}.",
         metadata={
             "workflow_name": rule.workflow_name,
             "failed_workflow_count": str(failed_count),
@@ -60,7 +60,7 @@ def slow_queue(rule: SlowQueue, waiting: Mapping[str, int]) -> AlertText | None:
         name="SlowQueue",
         message=(
             f"{plural(total, 'workflow')} {noun(total, 'has', 'have')} waited longer than "
-            f"{rule.threshold_secs} s in {_named(stuck)}."
+            f"{period(rule.threshold_secs)} in {_named(stuck)}."
         ),
         metadata={
             "queue_name": rule.queue_name,
@@ -127,7 +127,7 @@ def recovery_flapping(rule: RecoveryFlapping, application_name: str, recovery_co
         name="RecoveryFlapping",
         message=(
             f"Executors of {application_name} were recovered {plural(recovery_count, 'time')} within "
-            f"{rule.period_secs} s: something keeps killing them."
+            f"{period(rule.period_secs)}: something keeps killing them."
         ),
         metadata={
             "application_name": application_name,
@@ -165,7 +165,7 @@ def slow_workflow(rule: SlowWorkflow, slow_count: int) -> AlertText | None:
         name="SlowWorkflow",
         message=(
             f"{_workflows(slow_count, rule.workflow_name)} {noun(slow_count, 'has', 'have')} run for over "
-            f"{rule.threshold_secs} s."
+            f"{period(rule.threshold_secs)}."
         ),
         metadata={
             "workflow_name": rule.workflow_name,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from conductor_lite.console import formatting
-from conductor_lite.wording import plural
+from conductor_lite.wording import period, plural
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -59,6 +59,8 @@ def test_numbers_carry_their_noun_in_the_right_form() -> None:
     assert plural(1, "executor") == "1 executor"
     assert plural(12_345, "executor") == "12,345 executors"
     assert plural(0, "entry", "entries") == "0 entries"
+    told = [period(secs) for secs in (0, 45, 75, 600, 5_400, 7_200, 86_400)]
+    assert told == ["0 s", "45 s", "75 s", "10 min", "90 min", "2 h", "1 d"]
 
 
 def test_nested_values_read_on_one_line() -> None:

@@ -151,7 +151,25 @@ def test_end_is_told_under_another_name() -> None:
     assert text.metadata == {"queue_name": "mail", "resolved_at": "2026-01-01T00:00:00+00:00"}
 
 
-def test_long_lists_of_names_are_cut_short() -> None:
-    found = evaluation.executor_lost(ExecutorLost(), "shop", [f"e{number}" for number in range(8)])
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (evaluation.executor_lost(ExecutorLost(), "shop", ["e1"]), "1 executor of shop was lost: e1."),
+        # Long lists of names are cut short.
+        (
+            evaluation.executor_lost(ExecutorLost(), "shop", [f"e{number}" for number in range(8)]),
+            "8 executors of shop were lost: e0, e1, e2, e3, e4 and 3 others.",
+        ),
+        (
+            evaluation.slow_queue(SlowQueue(threshold_secs=600), {"mail": 1}),
+            "1 workflow has waited longer than 10 min in mail.",
+        ),
+        (
+            evaluation.unresponsive_application(AWAY, "shop", [_executor(responsive=False)], 99.0),
+            "shop does not respond. Its one connected executor does not answer.",
+        ),
+    ],
+)
+def test_what_people_read_is_counted_as_people_count(found: AlertText | None, message: str) -> None:
     assert found is not None
-    assert "e4 and 3 others" in found.message
+    assert found.message == message
