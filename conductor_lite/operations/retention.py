@@ -8,7 +8,12 @@ import msgspec
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
-from conductor_lite.errors import DeadlineExceededError, NoHealthyExecutorError, NotFoundError
+from conductor_lite.errors import (
+    DeadlineExceededError,
+    NoHealthyExecutorError,
+    NotFoundError,
+    UnsupportedMessageError,
+)
 from conductor_lite.operations.context import Context
 from conductor_lite.operations.deadline import remaining_secs
 from conductor_lite.operations.snapshots import Served, Source
@@ -101,12 +106,13 @@ class Retention:
         Args:
             actor: who asks.
             application_name: whose workflows.
-            source: who counts: an executor, the snapshots, or these when no executor is connected.
+            source: who counts: an executor, the snapshots, or these when no executor is connected that can.
 
         Raises:
             ForbiddenError: application.read is missing.
             NotFoundError: no such application within reach, or no snapshots of it.
-            UnsupportedMessageError: the application's SDK is too old to count.
+            UnsupportedMessageError: the application's SDK is too old to count, and snapshots were not to be
+                counted or are not there.
             DispatchError: no executor answered, and snapshots were not to be counted or are not there.
         """
         actor.require(APPLICATION_READ)
@@ -114,7 +120,7 @@ class Retention:
         if source != "snapshot":
             try:
                 return await self._preview(application, _AskedCounts(self._context, application))
-            except NoHealthyExecutorError:
+            except (NoHealthyExecutorError, UnsupportedMessageError):
                 found = await self._context.snapshots.source(application.id)
                 if source == "executor" or found is None:
                     raise

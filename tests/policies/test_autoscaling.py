@@ -82,6 +82,7 @@ def test_each_minute_has_what_was_wanted_what_waited_and_who_was_there(run: Any)
             ("healthy_executors", "v1"): [1, 1, 1],
         }
         assert shop.questions == 3
+        assert shop.counted_of == [["shop"]] * 3
 
     run(body)
 

@@ -285,6 +285,8 @@ def test_preview_counts_and_changes_nothing(clearing: Callable[..., Any]) -> Non
 
         async def counts(request: GetWorkflowAggregates) -> Reply:
             wanted = request.body.status
+            # Several applications may share a database.
+            assert request.body.application_name == [APPLICATION]
             count = 10 if wanted is None else 2 if "PENDING" in wanted else 5
             return GetWorkflowAggregatesReply(aggregates=[WorkflowAggregateRecord(count=count)])
 
@@ -297,7 +299,9 @@ def test_preview_counts_and_changes_nothing(clearing: Callable[..., Any]) -> Non
     clearing(body)
 
 
-def test_preview_counts_snapshots_while_no_executor_is_there(clearing: Callable[..., Any]) -> None:
+def test_preview_counts_snapshots_while_no_executor_is_there_that_can_count(
+    clearing: Callable[..., Any],
+) -> None:
     async def body(scene: Served, policy: Clearing) -> None:
         await scene.application_id()
         record = await policy.record()
@@ -332,7 +336,9 @@ def test_preview_counts_snapshots_while_no_executor_is_there(clearing: Callable[
         old = await executor(scene)
         old.answers(GetWorkflowAggregates, GetWorkflowAggregatesReply(error_message="Unknown message type"))
         with pytest.raises(UnsupportedMessageError):
-            await operations.preview(LOCAL, APPLICATION)
-        assert (await operations.preview(LOCAL, APPLICATION, "snapshot")).total_count == 6
+            await operations.preview(LOCAL, APPLICATION, "executor")
+        for source in ("auto", "snapshot"):
+            preview = await operations.preview(LOCAL, APPLICATION, source)
+            assert (preview.total_count, preview.served.source) == (6, "snapshot")
 
     clearing(body)

@@ -38,6 +38,8 @@ class Backlog(History):
         self.depths: dict[str | None, int] = {}
         #: Questions about how many executors are wanted, as opposed to what metrics ask.
         self.questions = 0
+        #: Whose work was counted for that, question by question; several may share a database.
+        self.counted_of: list[list[str] | None] = []
 
     def answer(self, request: Any) -> Any:
         if isinstance(request, GetWorkflowAggregates) and not request.body.group_by_application_version:
@@ -55,6 +57,7 @@ class Backlog(History):
             case GetQueue() if self.is_here:
                 return GetQueueReply(queue=self.queue)
             case GetWorkflowAggregates() if self.is_here:
+                self.counted_of.append(request.body.application_name)
                 rows = [
                     WorkflowAggregateRecord(group={"application_version": version}, count=count)
                     for version, count in self.depths.items()
