@@ -144,7 +144,7 @@ class Once:
             answer = await work(attempt)
         except ConductorError as error:
             if not attempt.again and _did_nothing(error, caution):
-                await store.forget(id_)
+                await self._free(id_)
             raise
         try:
             await store.finish(id_, answer if len(answer) <= MAX_ANSWER_BYTES else _TOO_LONG)
@@ -152,6 +152,13 @@ class Once:
             # It was done, and that is what counts; only a second sending will not learn how it ended.
             logger.exception("The answer under an idempotency key could not be kept")
         return answer
+
+    async def _free(self, id_: int) -> None:
+        try:
+            await self._context.idempotency_keys.forget(id_)
+        except StoreError:
+            # What failed is what the caller is to learn; sent again, it is told to be unknown.
+            logger.exception("An idempotency key could not be freed")
 
     @asynccontextmanager
     async def _alone(self, key: tuple[str, str, str]) -> AsyncIterator[None]:

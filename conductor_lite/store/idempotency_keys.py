@@ -56,9 +56,10 @@ class IdempotencyKeys:
         )
         async with self._db.write() as connection:
             newest = (await connection.execute(select(func.max(_columns.id)))).scalar() or 0
+            # Only the oldest are looked at, so that a full table costs no more than an empty one.
+            oldest = select(_columns.id).order_by(_columns.id).limit(_CLEARED_AT_ONCE)
             leaves = or_(_columns.begun_at < expired_before, _columns.id <= newest - keep)
-            old = select(_columns.id).where(leaves).order_by(_columns.id).limit(_CLEARED_AT_ONCE)
-            await connection.execute(delete(idempotency_keys).where(_columns.id.in_(old)))
+            await connection.execute(delete(idempotency_keys).where(_columns.id.in_(oldest), leaves))
             await connection.execute(delete(idempotency_keys).where(one, _columns.begun_at < expired_before))
             made = await connection.execute(
                 insert(connection, idempotency_keys)
