@@ -241,8 +241,9 @@ def test_caller_who_leaves_in_the_middle_stops_the_asking(run: Run) -> None:
             await anext(answer.aiter_bytes())
 
         async def quiet() -> bool:
+            # That nothing comes takes a while to see: pages came a few milliseconds apart.
             before = len(endless.requests)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.15)
             return len(endless.requests) == before
 
         await wait_until_async(quiet, 10, "the executor to be left alone")
