@@ -135,6 +135,7 @@ class RetentionPage:
             ),
             extras={
                 "frame": frame(application, actor, "retention"),
+                "connected": application.available,
                 "form": given or _filled(limits),
                 "form_problem": problem,
                 "declared": application.record.declared_settings or (),

@@ -14,6 +14,7 @@ from conductor_lite.protocol import (
     RetentionReply,
     WorkflowAggregateRecord,
 )
+from conductor_lite.store.snapshots import Snapshots
 
 PATH = "/apps/shop/retention"
 
@@ -101,5 +102,19 @@ def test_without_an_executor_the_page_stays_readable(run: Run) -> None:
             assert page.status_code == 200
             assert "Nobody can count now" in page.text
             assert "No executor is connected; this can be done when one is." in page.text
+
+    run(body)
+
+
+def test_an_sdk_that_is_too_old_to_count_is_named_as_the_reason_for_a_snapshot(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        executor = await scripted(scene)
+        unknown = GetWorkflowAggregatesReply(error_message="Unknown message type")
+        executor.answers(GetWorkflowAggregates, unknown)
+        await Snapshots(scene.conductor.db).ensure_source(await scene.application_id())
+        async with browser(scene) as client:
+            page = (await client.get(PATH)).text
+            assert "its SDK is too old. So this is of the last snapshot" in page
+            assert "Offline" not in page
 
     run(body)
