@@ -19,7 +19,7 @@ __all__ = ["RECOVERY_OPERATION", "Activity", "ApplicationOverview", "Attention",
 RECOVERY_OPERATION = "executor.recovery"
 _RECENT_RECOVERIES = 20
 #: Seconds that a look waits for what happened lately when nothing was read before, as after a restart.
-PATIENCE_SECS = 0.15
+PATIENCE_SECS = 0.2
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
