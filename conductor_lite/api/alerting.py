@@ -9,6 +9,7 @@ from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
 from conductor_lite.api.schemas.alerting import AlertingRule, CreateAlertInputBody
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.operations.alerting_rules import AlertingRuleRecord
+from conductor_lite.operations.once import Caution
 
 
 class RulePath(ApplicationPath, frozen=True, kw_only=True, rename="camel"):
@@ -76,6 +77,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         tag="Alerting",
         permission=APPLICATION_WRITE,
         audit="alerting_rule.create",
+        caution=Caution(),
         path_parameters=ApplicationPath,
         query_parameters=Nothing,
         body=CreateAlertInputBody,

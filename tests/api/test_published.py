@@ -90,6 +90,7 @@ _ONCE = (
     "backfillSchedule",
     "bulkForkWorkflowsFromFailure",
     "bulkResumeWorkflows",
+    "createAlertingRule",
     "forkWorkflow",
     "importWorkflow",
     "resumeWorkflow",

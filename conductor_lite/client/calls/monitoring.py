@@ -137,6 +137,7 @@ def create_alerting_rule(app: str, body: CreateAlertInputBody) -> Call[AlertingR
         names={"appName": app},
         body=body,
         result=AlertingRule,
+        keyed=True,
     )
 
 

@@ -14,6 +14,7 @@ from conductor_lite.console.alerts.kinds import KINDS, Kind, Source, in_words
 from conductor_lite.console.alerts.page import STYLES
 from conductor_lite.console.forms import Flash, Form
 from conductor_lite.console.frame import frame
+from conductor_lite.console.once import Deed, once
 from conductor_lite.console.preferences import RANGES
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
@@ -22,6 +23,7 @@ from conductor_lite.errors import DispatchError, FieldError, InvalidError, NotFo
 from conductor_lite.operations.alerting_rules import AlertingRuleRecord
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.deadline import deadline
+from conductor_lite.operations.once import Attempt, Caution
 from conductor_lite.protocol import ScheduleFilters
 
 #: Seconds that an executor may take for names to suggest.
@@ -87,19 +89,25 @@ class AlertRulesPage:
         values = typed(kind, form)
         try:
             wanted = read(kind, values)
-            rule = await self._site.operations.alerting_rules.create(
-                actor,
-                name,
-                rule_type=kind.type,
-                rule_metadata=wanted.metadata,
-                receiving_application_name=wanted.receiver or None,
-                min_interval_secs=wanted.min_interval_secs,
-            )
+
+            async def work(_: Attempt | None) -> Deed:
+                rule = await self._site.operations.alerting_rules.create(
+                    actor,
+                    name,
+                    rule_type=kind.type,
+                    rule_metadata=wanted.metadata,
+                    receiving_application_name=wanted.receiver or None,
+                    min_interval_secs=wanted.min_interval_secs,
+                )
+                flash = Flash(text=f"Watching from now on: {in_words(rule.rule_metadata)}.")
+                return Deed(flash=flash, url=app_url(name, "alerts"))
+
+            asked = ["alerting_rule", name, kind.type, wanted]
+            deed = await once(self._site.operations, actor, form, asked, work, Caution())
         except InvalidError as error:
             page = await self._page(actor, application, kind, faulty(values, error))
             return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
-        flash = Flash(text=f"Watching from now on: {in_words(rule.rule_metadata)}.")
-        return self._site.redirect(request, app_url(name, "alerts"), flash)
+        return self._site.redirect(request, deed.url, deed.flash)
 
     async def ask_change(self, request: Request, actor: Actor) -> Page:
         """The form of a rule that is there."""
