@@ -11,6 +11,7 @@ from contextlib import closing
 
 import pytest
 from browser.conftest import Open
+from browser.test_looks import axe
 from browser.test_use import wait_until_live
 from playwright.sync_api import Page, expect
 from support.console_routes import carries_out
@@ -76,6 +77,7 @@ def test_executors_are_wanted_for_a_backlog_until_the_policy_is_deleted(shop: Sh
     assert shop.get("/autoscaling-policy")["policy"]["rollout"] == {"maxOldApplicationVersions": 1}
     page.get_by_role("link", name="Delete policy…").click()
     dialog = page.get_by_role("dialog", name="Stop scaling orders by orders?")
+    assert axe(page) == []
     dialog.get_by_role("button", name="Delete the policy").click()
     told(page, "has no autoscaling policy any more")
     expect(page.get_by_text("This application has no autoscaling policy.")).to_be_visible()
@@ -100,6 +102,7 @@ def test_a_job_on_everything_that_matches_is_stopped(shop: Shop, open_page: Open
     finally:
         shop.process.send_signal(signal.SIGCONT)
     expect(page.locator("main")).to_contain_text("Stopped by")
+    assert axe(page) == []
     expect(page.locator("#job-title")).to_have_text("Cancelled nothing: it was stopped first")
     assert {shop.get(f"/workflows/backlog-{each}")["status"] for each in range(1, 6)} == {
         "PENDING",
@@ -128,6 +131,7 @@ def test_work_of_executors_that_were_never_here_is_recovered(shop: Shop, open_pa
     dialog = page.get_by_role("dialog", name=re.compile(r"^Recover \d+ workflows of an unknown executor\?"))
     expect(dialog).to_contain_text("The one executor of that version that is connected goes on")
     expect(dialog).to_contain_text("both run the same workflows")
+    assert axe(page) == []
     dialog.get_by_role("button", name="Recover its workflows").click()
     expect(page).to_have_url(f"{shop.url}{APP}")
     told(page, f"Executor {shop.lost} counts as dead now")
@@ -197,6 +201,7 @@ def test_an_application_comes_with_its_key_and_goes(shop: Shop, open_page: Open)
     page.get_by_role("link", name="Rename ci / bot").click()
     dialog = page.get_by_role("dialog", name="Rename the key ci / bot")
     expect(dialog.get_by_label("New name")).to_be_focused()
+    assert axe(page) == []
     dialog.get_by_label("New name").fill("ci / runner")
     page.keyboard.press("Enter")
     told(page, "ci / bot is called ci / runner now.")
@@ -204,10 +209,11 @@ def test_an_application_comes_with_its_key_and_goes(shop: Shop, open_page: Open)
     page.get_by_role("link", name="Revoke ci / runner").click()
     dialog = page.get_by_role("dialog", name="Revoke the key ci / runner?")
     expect(dialog).to_contain_text("1 executor connected with it is disconnected")
+    assert axe(page) == []
     dialog.get_by_role("button", name="Revoke").click()
     told(page, "Revoked ci / runner")
-    statuses = shop.conductor.statuses
-    wait_until(lambda: "HEALTHY" not in statuses("billing").values(), 10, "the executor to be sent away")
+    process.wait_for_line("This API key is unknown or revoked", 20)
+    assert "HEALTHY" not in shop.conductor.statuses("billing").values()
 
     page.goto(f"{shop.url}/apps/billing/settings")
     page.get_by_role("link", name="Delete…").click()
@@ -215,8 +221,7 @@ def test_an_application_comes_with_its_key_and_goes(shop: Shop, open_page: Open)
     expect(page).to_have_url(f"{shop.url}/")
     told(page, "Deleted billing.")
     expect(page.get_by_role("row", name="billing")).to_have_count(0)
-    # Whoever was there is refused now, and its workflows are where they were.
-    process.wait_until(lambda: "401" in process.output or "404" in process.output, 20, "it to be refused")
+    # Its workflows are where they were.
     with closing(sqlite3.connect(shop.database("billing"))) as db:
         assert db.execute("SELECT 1 FROM workflow_status WHERE workflow_uuid = 'order-1'").fetchone()
 

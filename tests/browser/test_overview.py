@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser.conftest import Open
+from browser.test_looks import axe
 from playwright.sync_api import Page, expect
 from support.console_routes import carries_out
 from support.orders import Orders
@@ -123,6 +124,7 @@ def test_an_application_is_understood_and_its_latest_version_set(shop: Orders, o
     older.get_by_role("link", name="Make latest").click()
     dialog = page.get_by_role("dialog", name=re.compile("Make 1.0.0 the latest"))
     expect(dialog).to_contain_text("no longer to 2.0.0")
+    assert axe(page) == []
     dialog.get_by_role("button", name="Make it the latest").click()
     expect(page.locator(".toast")).to_contain_text("1.0.0 is the latest version of orders now.")
     expect(latest).to_contain_text("1.0.0")

@@ -62,6 +62,14 @@ PAGES = {
     "autoscaling": f"{APP}/autoscaling",
     "not-found": "/nothing-here",
 }
+#: What is asked before something is done, below the application; those with a form to fill in stand above.
+QUESTIONS = (
+    *(f"/workflows/failing-0/{deed}" for deed in ("restart", "fork-from-failure", "export", "delete")),
+    *(f"/workflows/held-0/{deed}" for deed in ("cancel", "resume")),
+    *(f"/schedules/nightly/{deed}" for deed in ("pause", "resume", "trigger")),
+    "/versions/latest?version=1.0.0",
+    "/retention/run",
+)
 #: Questions have no tabs above them, and payloads are with an executor alone.
 _OTHERWISE = re.compile(r"/backfill$|/bulk/|/fork$|[?]of=|/alerts/")
 OF_THE_APPLICATION = [
@@ -136,6 +144,18 @@ def require_small(page: Page, url: str) -> None:
     assert all(address.startswith(url) for address, _ in entries)
     loaded = [size for address, size in entries if not re.search(r"/events\?|/static/uplot", address)]
     assert sum(loaded) < 100_000
+
+
+def test_questions_fit_and_axe_finds_nothing_serious(settled: Showcase, open_page: Open) -> None:
+    page = open_page("about:blank", width=360, color_scheme="dark")
+    for path in QUESTIONS:
+        answer = page.goto(f"{settled.url}{APP}{path}")
+        assert answer is not None
+        assert answer.status == 200, path
+        expect(page.locator("main form button, main form .inert").first).to_be_attached()
+        widest = page.evaluate("document.documentElement.scrollWidth")
+        assert widest <= page.evaluate("document.documentElement.clientWidth"), path
+        assert axe(page) == [], path
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name != "not-found"])
