@@ -78,7 +78,7 @@ class Conductor:
     """
 
     def __init__(self, settings: Settings, db: Database, clock: Clock | None = None) -> None:
-        clock = clock or Clock()
+        clock = clock or Clock(db.last_written_at)
         self.settings = settings
         self.db = db
         self._http_durations = Durations()

@@ -5,7 +5,8 @@ Holds no statements on tables; those live in one module per family.
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -38,6 +39,8 @@ class Database:
         self.path = path
         #: Most reads at the same time; never changes.
         self._reader_count = readers
+        #: When anything was last written before it was opened, by the calendar of then; None for a new one.
+        self.last_written_at: datetime | None = None
         #: Whether `close` was called.
         self._closed = False
         #: Held from before BEGIN until after COMMIT or ROLLBACK.
@@ -64,6 +67,7 @@ class Database:
             StartupError: the file there is not ours, damaged, unreadable, or written by a newer version.
         """
         path = folder / DATABASE_NAME
+        last_written_at = _last_written_at(path)
         try:
             await asyncio.to_thread(revisions.prepare, path, busy_timeout_secs=busy_timeout_secs)
         except OSError as error:
@@ -71,7 +75,9 @@ class Database:
                 f"{path} cannot be used: {error.strerror}. Give this user write access to the data folder, "
                 "or choose another one."
             ) from error
-        return cls(path, readers=readers, busy_timeout_secs=busy_timeout_secs)
+        db = cls(path, readers=readers, busy_timeout_secs=busy_timeout_secs)
+        db.last_written_at = last_written_at
+        return db
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -151,6 +157,15 @@ class Database:
             raise StoreError(
                 f"{self.path} is closed because the server is stopping. Try again once it is back."
             )
+
+
+def _last_written_at(path: Path) -> datetime | None:
+    times = []
+    # After a crash what was written last stands in the log beside the database.
+    for file in (path, path.with_name(path.name + "-wal")):
+        with suppress(OSError):
+            times.append(file.stat().st_mtime)
+    return datetime.fromtimestamp(max(times), UTC) if times else None
 
 
 def _engine(path: Path, size: int, busy_timeout_secs: float, *, begin: str, query_only: bool) -> AsyncEngine:
