@@ -295,11 +295,11 @@ def test_of_a_long_payload_more_is_unfolded_on_demand_and_all_of_it_is_searched(
         assert "'item 900'" in unescape(html)
         assert "'item 1000'" not in unescape(html)
         assert "Only the first 1,000 values are unfolded. The text has all." in text_of(html)
-        more = re.search(r'href="([^"]*)" data-swap>Unfold the first 4,000<', html)
+        more = re.search(r'href="([^"]*)" data-swap>Unfold the first 3,000<', html)
         assert more is not None
         html = await scene.reader.page(unescape(more[1]))
-        assert "'item 3900'" in unescape(html)
-        assert "Only the first 4,000 values" in text_of(html)
+        assert "'item 2900'" in unescape(html)
+        assert "Only the first 3,000 values" in text_of(html)
         assert "data-swap>Unfold" not in html
         # What is looked for may stand where nothing is unfolded.
         assert 'placeholder="Find in all"' in html

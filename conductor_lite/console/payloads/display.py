@@ -16,7 +16,7 @@ from conductor_lite.console.rendering import Shortcut
 #: Trees within a page, on a page of their own, and where more of them is asked for.
 SMALL = Limits(chars=INLINE_CHARS, nodes=300, depth=20)
 LARGE = Limits(chars=1_000_000, nodes=1_000, depth=40)
-LARGEST = Limits(chars=1_000_000, nodes=4_000, depth=40)
+LARGEST = Limits(chars=1_000_000, nodes=3_000, depth=40)
 
 #: Keys of ``static/payloads.js``.
 SHORTCUTS = (Shortcut(("e",), "expand payloads"), Shortcut(("c",), "collapse payloads"))

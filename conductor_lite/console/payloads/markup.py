@@ -49,7 +49,8 @@ def _key(entry: Entry) -> str:
 
 def _gist(node: Node) -> str:
     """A value on one line, for when it is folded; `_size` says of which class it is."""
-    return summary(msgspec.structs.replace(node, type_name="") if node.entries else node, _GIST_LENGTH)
+    named = node.entries and node.type_name
+    return summary(msgspec.structs.replace(node, type_name="") if named else node, _GIST_LENGTH)
 
 
 def _size(node: Node) -> str:

@@ -186,6 +186,12 @@ class Reader(ABC):
             self._pop(len(self.text))
 
     def _skip_space(self, position: int) -> int:
+        # Mostly there is a blank, or nothing.
+        if self.text[position : position + 1] == " ":
+            position += 1
+        char = self.text[position : position + 1]
+        if char and not char.isspace():
+            return position
         match = _SPACE.match(self.text, position)
         return match.end() if match else position
 

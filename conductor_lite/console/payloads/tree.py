@@ -135,7 +135,8 @@ def walk(node: Node) -> Iterator[tuple[tuple[str, ...], Node]]:
 
 def _one_line(text: str) -> str:
     # Only what may be shown is looked at: a string can be half a megabyte.
-    return _WHITE.sub(" ", text[: 2 * _SUMMARY_LENGTH])
+    shown = text[: 2 * _SUMMARY_LENGTH]
+    return shown if shown.isprintable() else _WHITE.sub(" ", shown)
 
 
 def _leaf(node: Node) -> str:
