@@ -1,7 +1,7 @@
 """Measures snapshots: `scripts/bench snapshots [--rows N] [--folder DIR]`.
 
 Fills a database at full speed while another writer knocks twenty times a second, then searches by every
-filter, and by several at once as chance has it.
+filter, by several at once as chance has it, and by some that each match much and together little or nothing.
 """
 
 import argparse
@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from conductor_lite.server import COLLECTION_THRESHOLDS
 from conductor_lite.store.applications import Applications
@@ -36,6 +38,7 @@ SEARCHES = 60
 COMBINED_SEARCHES = 300
 COMBINED = (2, 3, 4, 5)
 SEED = 7
+FAILED = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 
 def make(number: int, rows: int, chance: random.Random) -> WorkflowSnapshot:
@@ -44,11 +47,11 @@ def make(number: int, rows: int, chance: random.Random) -> WorkflowSnapshot:
     age = rows - number
     unfinished = age < 5_000 and chance.random() < 0.5
     status = chance.choice(("PENDING", "ENQUEUED")) if unfinished else "SUCCESS"
-    if not unfinished and chance.random() < 0.03:
-        status = chance.choice(("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"))
+    if not unfinished and chance.random() < 0.1:
+        status = chance.choice(FAILED)
     queued = chance.random() < 0.6
     took = int(chance.expovariate(1 / 60_000))
-    return WorkflowSnapshot(
+    made = WorkflowSnapshot(
         workflow_id=str(uuid.UUID(int=chance.getrandbits(128))) if number % 3 else f"order-{number:09}",
         created_at_epoch_ms=created,
         status=status,
@@ -68,6 +71,79 @@ def make(number: int, rows: int, chance: random.Random) -> WorkflowSnapshot:
         attributes=json.dumps({"tenant": f"t{chance.randrange(2_000)}", "region": chance.choice("abc")}),
         schedule_name=f"schedule_{chance.randrange(5)}" if chance.random() < 0.02 else None,
         application_name="shop",
+    )
+    return _apart(made, number, rows)
+
+
+def _apart(made: WorkflowSnapshot, number: int, rows: int) -> WorkflowSnapshot:
+    """Keep apart what `meetings` asks for together: chance alone would let everything meet."""
+    name, queue, failed = made.workflow_name, made.queue_name, made.status in FAILED
+    changes: dict[str, Any] = {}
+    # Three of them fail after all.
+    thrice = number in (rows // 7, rows // 2, rows - rows // 7)
+    if failed and (name == "workflow_2" or (name == "workflow_3" and not thrice)):
+        changes["status"] = "SUCCESS"
+    if thrice:
+        changes |= {"workflow_name": "workflow_3", "status": "ERROR", "finished": True}
+    if name == "workflow_2" and queue in ("queue_0", "queue_1", "queue_2"):
+        changes["queue_name"] = "queue_3"
+    # Each two of these meet.
+    if failed and name == "workflow_1" and queue == "queue_4":
+        changes["queue_name"] = "queue_5"
+    if name == "workflow_4" and number > rows // 10:
+        changes["schedule_name"] = None
+    if queue == "queue_6" and made.parent_workflow_id is not None:
+        changes["parent_workflow_id"] = None
+    # One user does much, but nothing fails, and one region knows nothing of a queue.
+    if number % 11 == 0 and not failed:
+        changes["authenticated_user"] = "robot"
+    if queue == "queue_7":
+        changes["attributes"] = (made.attributes or "").replace('"c"', '"a"')
+    return msgspec.structs.replace(made, **changes)
+
+
+def meetings() -> Iterator[tuple[str, SnapshotFilters]]:
+    """Filters that each match tens or hundreds of thousands of a million, but together little or nothing."""
+    yield "2 that never meet: name, failed", SnapshotFilters(workflow_name=("workflow_2",), status=FAILED)
+    yield "2 that never meet: name, error", SnapshotFilters(workflow_name=("workflow_2",), status=("ERROR",))
+    yield (
+        "2 that never meet: name, queues",
+        SnapshotFilters(workflow_name=("workflow_2",), queue_name=("queue_0", "queue_1", "queue_2")),
+    )
+    yield "2 that never meet: queue, parent", SnapshotFilters(queue_name=("queue_6",), has_parent=True)
+    yield (
+        "2 that meet thrice: name, error",
+        SnapshotFilters(workflow_name=("workflow_3",), status=("ERROR",)),
+    )
+    yield (
+        "2 that met long ago: name, schedules",
+        SnapshotFilters(
+            workflow_name=("workflow_4",), schedule_name=tuple(f"schedule_{number}" for number in range(5))
+        ),
+    )
+    yield (
+        "3 of which each 2 meet",
+        SnapshotFilters(workflow_name=("workflow_1",), queue_name=("queue_4",), status=FAILED),
+    )
+    yield (
+        "4, many values each",
+        SnapshotFilters(
+            workflow_name=("workflow_2", "workflow_3"),
+            status=FAILED,
+            queue_name=tuple(f"queue_{number}" for number in range(3)),
+            has_parent=True,
+        ),
+    )
+    yield (
+        "3 that meet thrice, in a stretch",
+        SnapshotFilters(
+            workflow_name=("workflow_2", "workflow_3"), status=("ERROR",), completed=(START_MS, None)
+        ),
+    )
+    yield "user that never fails", SnapshotFilters(authenticated_user=("robot",), status=FAILED)
+    yield (
+        "attribute of no such queue",
+        SnapshotFilters(facts=facts_asked_for({"region": "c"}), queue_name=("queue_7",)),
     )
 
 
@@ -90,7 +166,7 @@ def questions(rows: int, chance: random.Random) -> Iterator[tuple[str, SnapshotF
     yield "name that is not there", SnapshotFilters(workflow_name=("nothing",))
     for status in ("SUCCESS", "ERROR", "PENDING"):
         yield f"status {status}", SnapshotFilters(status=(status,))
-    yield "failed", SnapshotFilters(status=("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"))
+    yield "failed", SnapshotFilters(status=FAILED)
     yield "user", SnapshotFilters(authenticated_user=(f"customer-{chance.randrange(50_000)}",))
     yield "version", SnapshotFilters(application_version=(version,))
     yield "executor", SnapshotFilters(executor_id=(f"executor-{version[1:]}-3",))
@@ -204,7 +280,7 @@ async def search(db: Database, number: int, rows: int) -> dict[str, dict[str, fl
         work.setdefault(name, []).append((time.process_time() - worked) * 1_000)
 
     for turn in range(SEARCHES):
-        for name, filters in questions(rows, chance):
+        for name, filters in (*questions(rows, chance), *meetings()):
             await look(name, filters, descending=bool(turn % 2))
     for count in COMBINED:
         for turn in range(COMBINED_SEARCHES):
@@ -253,7 +329,7 @@ def main() -> None:
         print(f"{name}: {value:,.1f}")
     for name, times in figures["search"].items():
         verdict = "" if times["p95_ms"] < 50 else "  over 50 ms"
-        print(f"{name:32}" + "".join(f"{key} {value:8.2f}  " for key, value in times.items()) + verdict)
+        print(f"{name:40}" + "".join(f"{key} {value:8.2f}  " for key, value in times.items()) + verdict)
 
 
 if __name__ == "__main__":
