@@ -47,6 +47,8 @@ PRUNE_INTERVAL_SECS = 60.0
 #: Batches removed in one round: others want to write as well. What is left goes in the next one, so that more
 #: can go than a busy application makes.
 PRUNE_BATCHES = 100
+#: Batches of what an older version saved that are given their facets in one round.
+FACET_BATCHES = 40
 
 
 class _Turn:
@@ -98,6 +100,8 @@ class Snapshots:
         # By application id, since its executors were first seen.
         self._turns: dict[str, _Turn] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
+        #: Whether every workflow has its facet; none is saved without.
+        self._all_have_facets = False
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -129,6 +133,7 @@ class Snapshots:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        await self._assign_facets()
 
     async def _attend(self, application: ApplicationRecord) -> None:
         turn = self._turns.get(application.id)
@@ -228,6 +233,7 @@ class Snapshots:
                 sync.number, finished_before=self._keep_from(application), floor=sync.progress.floor
             )
             if removed < BATCH_SIZE:
+                await self._store.prune_facets(sync.number)
                 return True
         return False
 
@@ -235,6 +241,12 @@ class Snapshots:
         for _ in range(PRUNE_BATCHES):
             if await self._store.clear(number):
                 return
+
+    async def _assign_facets(self) -> None:
+        for _ in range(FACET_BATCHES):
+            if self._all_have_facets:
+                return
+            self._all_have_facets = await self._store.assign_facets() < BATCH_SIZE
 
     def _keep_from(self, application: ApplicationRecord) -> int:
         oldest = self._time.now() - timedelta(days=application.snapshot_keep_days)

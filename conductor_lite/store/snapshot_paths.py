@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from conductor_lite.store.snapshot_classes import created_within
 from conductor_lite.store.snapshot_records import SnapshotFilters
+from conductor_lite.store.snapshot_schema import workflow_snapshot_facets
 
 #: Values of one filter that are followed side by side, each in order.
 SIDE_BY_SIDE = 32
@@ -26,9 +27,13 @@ _ONE_OF = (
     "parent_workflow_id",
     "forked_from",
 )
+#: Those of them that a facet tells.
+_IN_COMMON = {column.name for column in workflow_snapshot_facets.c}
 _LAST_CHARACTER = "\U0010ffff"
 # The index that keeps ids of workflows unique has no name of its own.
 _BY_ID = "sqlite_autoindex_workflow_snapshots_1"
+#: The index that goes through the workflows of a facet in the order of creation.
+BY_FACET = "ix_workflow_snapshots_facet"
 
 Bounds: TypeAlias = tuple[int | None, int | None]
 #: The shortest and the longest class of durations that there is; None when there is none.
@@ -47,9 +52,9 @@ class Values:
         self.named[name] = value
         return f":{name}"
 
-    def one_of(self, column: str, values: Sequence[object]) -> str:
-        """That a column has one of some values."""
-        return f"{column} IN ({', '.join(map(self.add, values))})"
+    def among(self, values: Sequence[object]) -> str:
+        """What makes a condition, after a column, that it has one of some values."""
+        return f"IN ({', '.join(map(self.add, values))})"
 
     def between(self, column: str, first: int | None, last: int | None) -> list[str]:
         """That a column lies between two bounds, both within, as far as there are any."""
@@ -81,12 +86,21 @@ class Part:
         held: the filter as a condition on a row.
         ordered: a path whose every alternative goes on in the order of creation; None if there is none.
         unordered: a path without any order, of use where it finds few.
+        in_common: the filter as a condition on a facet; None if facets do not tell.
     """
 
-    def __init__(self, held: str, *, ordered: Path | None = None, unordered: Path | None = None) -> None:
+    def __init__(
+        self,
+        held: str,
+        *,
+        ordered: Path | None = None,
+        unordered: Path | None = None,
+        in_common: str | None = None,
+    ) -> None:
         self.held = held
         self.ordered = ordered
         self.unordered = unordered
+        self.in_common = in_common
 
 
 #: The path to all rows.
@@ -94,7 +108,9 @@ EVERYTHING = Path(["TRUE"], "ix_workflow_snapshots_created_at_epoch_ms")
 
 
 def parts_of(filters: SnapshotFilters, values: Values, completed: Classes, dequeued: Classes) -> list[Part]:
-    """Take a search apart, but for the stretch of creation. A row is called ``w``, a fact of it ``f``.
+    """Take a search apart, but for the stretch of creation.
+
+    A row is called ``w``, a fact of it ``f``, its facet ``c``.
 
     Args:
         filters: what is searched for.
@@ -116,17 +132,19 @@ def _values(filters: SnapshotFilters, values: Values) -> Iterator[Part]:
         wanted = tuple(dict.fromkeys(getattr(filters, name)))
         if not wanted:
             continue
-        held = values.one_of(f"w.{name}", wanted)
+        among = values.among(wanted)
+        held = f"w.{name} {among}"
+        in_common = f"c.{name} {among}" if name in _IN_COMMON else None
         if len(wanted) <= SIDE_BY_SIDE:
             alternatives = [f"w.{name} = {values.add(value)}" for value in wanted]
-            yield Part(held, ordered=Path(alternatives, _index(name)))
+            yield Part(held, ordered=Path(alternatives, _index(name)), in_common=in_common)
         else:
-            yield Part(held, unordered=Path([held], _index(name)))
+            yield Part(held, unordered=Path([held], _index(name)), in_common=in_common)
 
 
 def _ids(filters: SnapshotFilters, values: Values) -> Iterator[Part]:
     if filters.workflow_id:
-        held = values.one_of("w.workflow_id", filters.workflow_id)
+        held = f"w.workflow_id {values.among(filters.workflow_id)}"
         yield Part(held, unordered=Path([held], _BY_ID))
     if filters.workflow_id_prefix:
         alternatives = [
@@ -156,19 +174,24 @@ def _any_of(conditions: Sequence[str]) -> str:
 
 def _flags(filters: SnapshotFilters, values: Values) -> Iterator[Part]:
     if filters.was_forked_from is not None:
-        held = f"w.was_forked_from = {values.add(filters.was_forked_from)}"
-        yield Part(held, ordered=Path([held], _index("was_forked_from")))
+        equal = f"was_forked_from = {values.add(filters.was_forked_from)}"
+        path = Path([f"w.{equal}"], _index("was_forked_from"))
+        yield Part(f"w.{equal}", ordered=path, in_common=f"c.{equal}")
     if filters.has_parent is not None:
         held = f"w.parent_workflow_id IS {'NOT ' if filters.has_parent else ''}NULL"
         index = _index("has_parent" if filters.has_parent else "has_no_parent")
-        yield Part(held, ordered=Path([held], index))
+        in_common = f"c.has_parent = {values.add(filters.has_parent)}"
+        yield Part(held, ordered=Path([held], index), in_common=in_common)
     if filters.queues_only:
         held = "w.queue_name IS NOT NULL"
-        yield Part(held, unordered=Path([held], _index("queue_name")))
+        yield Part(held, unordered=Path([held], _index("queue_name")), in_common="c.queue_name IS NOT NULL")
     if filters.application_name:
+        among = values.among(filters.application_name)
         # Workflows without a name belong to every application.
-        named = values.one_of("w.application_name", filters.application_name)
-        yield Part(f"({named} OR w.application_name IS NULL)")
+        held, in_common = (
+            f"({row}.application_name {among} OR {row}.application_name IS NULL)" for row in "wc"
+        )
+        yield Part(held, in_common=in_common)
 
 
 def _fact(fact: str) -> Part:
@@ -201,6 +224,19 @@ def _spans(filters: SnapshotFilters, values: Values, completed: Classes, dequeue
             ordered=Path(alternatives, _index(f"{kind}_class")) if alternatives else None,
             unordered=Path([held], _index(f"{kind}_at_epoch_ms")),
         )
+
+
+def facets_of(parts: Sequence[Part], among: str = "") -> str:
+    """A query for the numbers of the facets that match some filters, perhaps only among some facets."""
+    conditions = ["c.source = :source", *(part.in_common for part in parts if part.in_common is not None)]
+    if among:
+        conditions.append(f"c.number {among}")
+    return " ".join(["SELECT c.number FROM workflow_snapshot_facets AS c WHERE", " AND ".join(conditions)])
+
+
+def by_facets(numbers: Sequence[int], values: Values) -> Path:
+    """A path to the workflows of some facets."""
+    return Path([f"w.facet = {values.add(number)}" for number in numbers], BY_FACET)
 
 
 def exists(table: str, conditions: Sequence[str]) -> str:

@@ -106,23 +106,17 @@ workflow_snapshots = Table(
     Column("attributes", Text),
     Column("schedule_name", String),
     Column("application_name", String),
+    # Which row of `workflow_snapshot_facets`; none for what an older version saved, until it gets one.
+    Column("facet", BigInteger),
     UniqueConstraint("source", "workflow_id"),
     _index("source", "created_at_epoch_ms"),
-    # The two that most searches name, together with what is often asked for besides.
-    _index("source", "status", *_ORDER, "workflow_name", "queue_name", "application_version", name="status"),
+    _by("status"),
     _by("finished"),
-    _index(
-        "source",
-        "workflow_name",
-        *_ORDER,
-        "status",
-        "queue_name",
-        "application_version",
-        name="workflow_name",
-    ),
+    _by("workflow_name"),
     _by("application_version"),
     _by("executor_id"),
     _by("was_forked_from"),
+    _by("facet"),
     _by_rare("authenticated_user"),
     _by_rare("queue_name"),
     _by_rare("schedule_name"),
@@ -150,5 +144,24 @@ workflow_snapshot_attributes = Table(
         primary_key=True,
         index=True,
     ),
+    sqlite_with_rowid=False,
+)
+
+#: What workflows have in common, each combination once (see `snapshot_facets`). It comes with the first
+#: workflow that has it, and goes some time after the last.
+workflow_snapshot_facets = Table(
+    "workflow_snapshot_facets",
+    metadata,
+    Column("source", _Number, ForeignKey("snapshot_sources.number"), primary_key=True, autoincrement=False),
+    # Made from all that follows.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("status", String),
+    Column("workflow_name", String),
+    Column("queue_name", String),
+    Column("application_version", String),
+    Column("schedule_name", String),
+    Column("application_name", String),
+    Column("was_forked_from", Boolean),
+    Column("has_parent", Boolean, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -3,9 +3,13 @@
 Of several filters one leads, through an index of its own, and the others are held against what it finds.
 Which one is found out on the way: all look a number of rows ahead, and whoever gets furthest has the fewest
 there and leads that far; then they look again. Databases guess that badly.
+
+Filters that each match much and together little or nothing would lead each other in vain. So where the first
+look does not find enough, filters that facets tell of lead together, by the facets that match them all.
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 import msgspec
 from sqlalchemy import func, select, text
@@ -13,14 +17,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.database import Database
 from conductor_lite.store.dialect import following
+from conductor_lite.store.snapshot_facets import SMALLEST_FACET
 from conductor_lite.store.snapshot_paths import (
+    BY_FACET,
     EVERYTHING,
     Bounds,
     Classes,
     Part,
     Path,
     Values,
+    by_facets,
     exists,
+    facets_of,
     parts_of,
 )
 from conductor_lite.store.snapshot_records import Place, SnapshotFilters, WorkflowSnapshot
@@ -34,6 +42,16 @@ FIRST_STEP = 2_000
 LONGER = 4
 #: Who passes over more rows than this has the database pass over them, by what leads at first.
 MANY_PASSED = 5_000
+#: A page is whole after so many times its rows where matches are frequent; facets are not looked at before.
+SOON = 3
+#: Facets that are followed side by side.
+FACETS_SIDE_BY_SIDE = 64
+#: When more facets match, it is not looked up which of them have workflows.
+MANY_FACETS = 5_000
+#: An application with more facets than this is searched without them.
+TOO_MANY_FACETS = 50_000
+#: They are counted in one of so many parts.
+FACETS_SAMPLE = 16
 
 _table = workflow_snapshots.c
 
@@ -127,6 +145,31 @@ async def _classes(connection: AsyncConnection, number: int, kind: str, bounds: 
     return None if shortest is None else (shortest, longest)
 
 
+class _Page:
+    """What has been found of a page, in order."""
+
+    def __init__(self, offset: int, limit: int) -> None:
+        self.ids: list[int] = []
+        #: How many are still to be passed over.
+        self.offset = offset
+        #: How many are still to be found.
+        self.limit = limit
+
+    def add(self, more: Sequence[int]) -> None:
+        """Take in what comes next."""
+        kept = more[self.offset :]
+        self.offset = max(0, self.offset - len(more))
+        self.limit -= len(kept)
+        self.ids += kept
+
+
+class _Lead(msgspec.Struct, frozen=True):
+    """A path to follow, and what must hold besides for what it finds."""
+
+    path: Path
+    held: Sequence[str] = ()
+
+
 class _Search:
     """One search, within one reading of the database.
 
@@ -143,30 +186,124 @@ class _Search:
 
     async def chosen(self, window: _Window, offset: int, limit: int) -> list[int]:
         """The ids of what matches, in order."""
-        unordered = [(part, part.unordered) for part in self._parts if part.unordered is not None]
-        counts = await self._counts([path for _, path in unordered])
-        if counts and min(counts) <= FEW:
-            lead, path = unordered[counts.index(min(counts))]
-            return await self._ids(window, path, lead, offset, limit)
-        leads = [(part, part.ordered) for part in self._parts if part.ordered is not None]
-        if not leads:
-            return await self._ids(window, EVERYTHING, None, offset, limit)
-        found: list[int] = []
+        page = _Page(offset, limit)
+        unordered = [self._lead(part, part.unordered) for part in self._parts if part.unordered is not None]
+        lead = await self._few(unordered)
+        if lead is not None:
+            await self._last(window, lead, page)
+            return page.ids
+        left: _Window | None = window
+        if self._have_facets():
+            left = await self._by_filters(window, page, FIRST_STEP if self._others() else SOON * limit)
+            if left is not None:
+                left = await self._by_facets(left, page)
         step = FIRST_STEP
-        while True:
-            reaches = await self._reaches(window, [path for _, path in leads], step)
-            furthest = window.furthest(reaches)
-            (lead, path), reach = leads[furthest], reaches[furthest]
-            if reach is None or offset > MANY_PASSED:
-                return found + await self._ids(window, path, lead, offset, limit)
-            stretch, window = window.split(reach)
-            more = await self._ids(stretch, path, lead, 0, offset + limit)
-            found += more[offset:]
-            limit -= len(more[offset:])
-            offset = max(0, offset - len(more))
-            if not limit:
-                return found
+        while left is not None:
+            left = await self._by_filters(left, page, step)
             step *= LONGER
+        return page.ids
+
+    async def _few(self, leads: Sequence[_Lead]) -> _Lead | None:
+        """The lead that finds the fewest, if these are few."""
+        counts = await self._counts([lead.path for lead in leads])
+        return leads[counts.index(min(counts))] if counts and min(counts) <= FEW else None
+
+    async def _by_filters(self, window: _Window, page: _Page, step: int) -> _Window | None:
+        """Let that filter lead which gets furthest; gives what is left to look through, None at the end."""
+        leads = [self._lead(part, part.ordered) for part in self._parts if part.ordered is not None]
+        if not leads:
+            leads = [self._lead(None, EVERYTHING)]
+        if len(leads) == 1 and not self._have_facets():
+            # It leads anyway.
+            await self._last(window, leads[0], page)
+            return None
+        reaches = await self._reaches(window, [lead.path for lead in leads], step)
+        furthest = window.furthest(reaches)
+        lead, reach = leads[furthest], reaches[furthest]
+        if reach is None or page.offset > MANY_PASSED:
+            await self._last(window, lead, page)
+            return None
+        stretch, left = window.split(reach)
+        page.add(await self._ids(stretch, lead, 0, page.offset + page.limit))
+        return left if page.limit else None
+
+    async def _by_facets(self, window: _Window, page: _Page) -> _Window | None:
+        """Let the filters that facets tell of lead together; gives what is left to the filters one by one."""
+        others = self._others()
+        if not await self._facets_help(FACETS_SIDE_BY_SIDE if others else MANY_FACETS):
+            return window
+        heads = await self._heads(window, facets_of(self._parts))
+        if len(heads) <= FACETS_SIDE_BY_SIDE:
+            numbers = [number for number, _ in heads]
+            held = f"w.facet {self._values.among(numbers)}"
+            self._parts = [Part(held, ordered=by_facets(numbers, self._values)), *others]
+            return window if heads else None
+        # Where other filters must hold as well, it is not known how far to go.
+        if others or page.offset > MANY_PASSED:
+            return window
+        await self._merged(window, page, heads)
+        return None
+
+    def _have_facets(self) -> bool:
+        """Whether facets tell of more than one filter; by itself none finds anything in vain."""
+        return len(self._parts) - len(self._others()) > 1
+
+    def _others(self) -> list[Part]:
+        """The filters that facets do not tell of."""
+        return [part for part in self._parts if part.in_common is None]
+
+    async def _facets_help(self, most: int) -> bool:
+        """Whether all workflows have facets, and about so many of these match at most."""
+        index = following(self._connection, BY_FACET)
+        without = exists(f"workflow_snapshots AS w {index}", ["w.source = :source", "w.facet IS NULL"])
+        # Their numbers are spread evenly: as many again are in each other part.
+        part = [f"c.number < {SMALLEST_FACET + (1 << 64) // FACETS_SAMPLE}"]
+        every, matching = (
+            " ".join(["(SELECT count(*) FROM (", facets, "AND", *part, ") AS some)"])
+            for facets in (facets_of([]), facets_of(self._parts))
+        )
+        is_incomplete, known, found = await self._row([without, every, matching])
+        return (
+            not is_incomplete and known * FACETS_SAMPLE <= TOO_MANY_FACETS and found * FACETS_SAMPLE <= most
+        )
+
+    async def _heads(self, window: _Window, facets: str) -> list[tuple[int, int]]:
+        """Which of some facets have workflows, and when the first one of each was created, in that order."""
+        order = "DESC" if window.descending else "ASC"
+        first = ["SELECT w.created_at_epoch_ms FROM workflow_snapshots AS w"]
+        first += [following(self._connection, BY_FACET), "WHERE w.facet = facets.number AND"]
+        first += [" AND ".join(self._within(window, "w", "w.id"))]
+        first += [f"ORDER BY w.created_at_epoch_ms {order} LIMIT 1"]
+        # Materialized, or it would be looked up each time it is spoken of.
+        query = ["WITH facets AS (", facets, "), heads AS MATERIALIZED"]
+        query += ["(SELECT facets.number, (", *first, ") AS created FROM facets)"]
+        query += ["SELECT number, created FROM heads WHERE created IS NOT NULL ORDER BY created", order]
+        heads = await self._connection.execute(text(" ".join(query)), self._values.named)
+        return [(number, created) for number, created in heads]
+
+    async def _merged(self, window: _Window, page: _Page, heads: list[tuple[int, int]]) -> None:
+        """Follow those facets of many that have workflows next, again and again."""
+        while page.limit and heads:
+            leading = [number for number, _ in heads[:FACETS_SIDE_BY_SIDE]]
+            lead = _Lead(by_facets(leading, self._values))
+            heads = heads[FACETS_SIDE_BY_SIDE:]
+            if not heads:
+                await self._last(window, lead, page)
+                return
+            # As far as to where the next one begins, these are all.
+            reach = heads[0][1]
+            stretch, window = window.split(reach + 1 if window.descending else reach - 1)
+            page.add(await self._ids(stretch, lead, 0, page.offset + page.limit))
+            if page.limit:
+                heads += await self._heads(window, facets_of([], self._values.among(leading)))
+                heads.sort(key=itemgetter(1), reverse=window.descending)
+
+    def _lead(self, part: Part | None, path: Path) -> _Lead:
+        return _Lead(path, [other.held for other in self._parts if other is not part])
+
+    async def _last(self, window: _Window, lead: _Lead, page: _Page) -> None:
+        """Follow a path to the end of a page, or of what there is."""
+        page.ids += await self._ids(window, lead, page.offset, page.limit)
 
     async def _counts(self, paths: Sequence[Path]) -> list[int]:
         """How many rows each path finds at any time, or more than there may be to be few."""
@@ -181,18 +318,12 @@ class _Search:
 
     async def _reaches(self, window: _Window, paths: Sequence[Path], step: int) -> Sequence[int | None]:
         """When that was created which each path finds after so many rows; None where there are fewer."""
-        if len(paths) == 1:
-            # It leads anyway.
-            return [None]
         ends = [self._along(window, path, limit=1, offset=step) for path in paths]
         return await self._row([" ".join(["(SELECT created FROM (", end, ") AS reached)"]) for end in ends])
 
-    async def _ids(
-        self, window: _Window, path: Path, lead: Part | None, offset: int, limit: int
-    ) -> list[int]:
+    async def _ids(self, window: _Window, lead: _Lead, offset: int, limit: int) -> list[int]:
         """The ids of what a path finds and the other filters hold for, in order."""
-        held = [part.held for part in self._parts if part is not lead]
-        query = self._along(window, path, held, limit=limit, offset=offset)
+        query = self._along(window, lead.path, lead.held, limit=limit, offset=offset)
         return [row.id for row in await self._connection.execute(text(query), self._values.named)]
 
     async def _row(self, scalars: Sequence[str]) -> list[int]:

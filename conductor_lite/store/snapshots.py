@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.errors import NotFoundError
+from conductor_lite.store import snapshot_facets
 from conductor_lite.store.database import Database
 from conductor_lite.store.dialect import insert
 from conductor_lite.store.snapshot_attributes import facts_of
@@ -32,6 +33,8 @@ from conductor_lite.store.snapshot_schema import (
 
 #: Rows written or removed in one transaction: it shall never keep another writer waiting for long.
 BATCH_SIZE = 50
+#: Facets removed in one transaction; they stand in no other index.
+FACETS_BATCH_SIZE = 500
 #: Ids looked up in one statement.
 LOOKUP_SIZE = 1_000
 
@@ -146,10 +149,15 @@ class Snapshots:
         for batch in _chunks(snapshots, BATCH_SIZE):
             # Worked out before anyone has to wait.
             facts = {item.workflow_id: facts_of(item.attributes) for item in batch if item.attributes}
-            rows = [_row(number, item) for item in batch]
+            facets = [snapshot_facets.facet_of(item) for item in batch]
+            rows = [_row(number, item, own["number"]) for item, own in zip(batch, facets, strict=True)]
             async with self._db.write() as connection:
+                known = snapshot_facets.known(connection)
+                new = [own for own in facets if (number, own["number"]) not in known]
+                await snapshot_facets.add(connection, number, new)
                 await _upsert(connection, rows)
                 await _rewrite_facts(connection, number, batch, facts)
+            known.update((number, own["number"]) for own in new)
 
     async def remove(self, number: int, workflow_ids: Collection[str]) -> None:
         """Forget workflows."""
@@ -206,6 +214,24 @@ class Snapshots:
                 await connection.execute(delete(workflow_snapshots).where(table.id.in_(doomed)))
         return len(doomed)
 
+    async def prune_facets(self, number: int) -> int:
+        """Remove one batch of facets that no workflow has any more; gives how many there were."""
+        async with self._db.read() as connection:
+            found = await snapshot_facets.unused(connection, number, FACETS_BATCH_SIZE)
+        if found:
+            async with self._db.write() as connection:
+                await snapshot_facets.remove(connection, number, found)
+        return len(found)
+
+    async def assign_facets(self) -> int:
+        """Give facets to one batch of what an older version saved; gives how many workflows had none."""
+        async with self._db.read() as connection:
+            found = await snapshot_facets.unassigned(connection, BATCH_SIZE)
+        if found:
+            async with self._db.write() as connection:
+                await snapshot_facets.assign(connection, found)
+        return len(found)
+
     async def count(self, application_id: str) -> int:
         """How many workflows of an application are known."""
         query = (
@@ -241,6 +267,10 @@ class Snapshots:
             removed = await connection.execute(delete(workflow_snapshots).where(table.id.in_(batch)))
             if removed.rowcount:
                 return False
+            facets = await snapshot_facets.unused(connection, number, FACETS_BATCH_SIZE)
+            if facets:
+                await snapshot_facets.remove(connection, number, facets)
+                return False
             await connection.execute(delete(snapshot_sources).where(snapshot_sources.c.number == number))
         return True
 
@@ -272,10 +302,11 @@ def place(row: Row[Any]) -> Place:
     return Place(created_at_epoch_ms=row.created_at_epoch_ms, number=row.id)
 
 
-def _row(number: int, item: WorkflowSnapshot) -> dict[str, Any]:
+def _row(number: int, item: WorkflowSnapshot, facet_number: int) -> dict[str, Any]:
     created = item.created_at_epoch_ms
     return {
         "source": number,
+        "facet": facet_number,
         "completed_class": duration_class(created, item.completed_at_epoch_ms),
         "dequeued_class": duration_class(created, item.dequeued_at_epoch_ms),
         **dict(zip(_FIELDS, _values(item), strict=True)),

@@ -483,6 +483,10 @@ def test_old_and_too_many_are_pruned_and_do_not_come_back(play: Play) -> None:
         await stage.policy._prune(stage.application, stage.sync)
         await stage.turn()
         assert sorted(await stage.known()) == [f"w{number:03}" for number in range(90, 100)]
+        async with stage.scene.conductor.db.read() as connection:
+            # That of the one which was going on went with it.
+            statuses = await connection.exec_driver_sql("SELECT status FROM workflow_snapshot_facets")
+            assert [row.status for row in statuses] == ["SUCCESS"]
 
     play(body)
 
@@ -506,6 +510,29 @@ def test_more_than_goes_in_one_round_goes_in_the_next_ones(
             counts.append(len(await stage.known()) // snapshots.BATCH_SIZE)
             stage.clock.pass_by(1)
         assert counts == [5, 3, 1, 1, 1]
+
+    play(body)
+
+
+def test_what_an_older_version_saved_gets_facets_a_part_in_each_round(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(stage: Stage) -> None:
+        monkeypatch.setattr(snapshots, "FACET_BATCHES", 2)
+        await stage.scene.conductor._policies.stop()
+        for number in range(snapshots.BATCH_SIZE * 5):
+            stage.history.add(f"w{number:04}", T0 + number)
+        await stage.turn()
+        async with stage.scene.conductor.db.write() as connection:
+            await connection.exec_driver_sql("UPDATE workflow_snapshots SET facet = NULL")
+            await connection.exec_driver_sql("DELETE FROM workflow_snapshot_facets")
+        missing = []
+        for _ in range(4):
+            await stage.policy.round()
+            async with stage.scene.conductor.db.read() as connection:
+                query = "SELECT count(*) FROM workflow_snapshots WHERE facet IS NULL"
+                missing.append((await connection.exec_driver_sql(query)).scalar_one() // snapshots.BATCH_SIZE)
+        assert missing == [3, 1, 0, 0]
 
     play(body)
 
@@ -594,6 +621,8 @@ def test_what_a_deleted_application_leaves_is_cleared_away(play: Play) -> None:
         for number in range(snapshots.BATCH_SIZE * 2 + 1):
             stage.history.add(f"w{number}", T0, attributes='{"tenant": "x"}')
         await stage.turn()
+        # Or the server's own policy might be quicker.
+        await stage.scene.conductor._policies.stop()
         await Applications(stage.scene.conductor.db).delete(stage.application.id)
         assert await stage.store.deserted() == [stage.sync.number]
         await stage.policy.round()
