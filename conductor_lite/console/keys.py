@@ -19,6 +19,10 @@ from conductor_lite.operations.topics import APPLICATIONS, KEYS
 
 #: Seconds between two looks at which keys are in use.
 _POLL_SECS = 15.0
+_SENT_TWICE = (
+    "If you sent this form twice, the first sending made the key, and its secret cannot be shown any more: "
+    "revoke the key, and create it anew."
+)
 
 
 class KeysView(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +82,8 @@ class KeysPage:
             )
         except (ConflictError, ForbiddenError, InvalidError, NotFoundError) as error:
             filled["problem"] = explain(error)
+            if isinstance(error, ConflictError):
+                filled["problem"] = f"{error} {_SENT_TWICE}"
             page = await self._page(request, actor, filled=filled)
             return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         return self._site.respond(request, await self._page(request, actor, created=created), actor)

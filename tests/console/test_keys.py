@@ -67,6 +67,10 @@ def test_a_key_for_programs_is_shown_with_what_programs_need(browse: Browse) -> 
         key, page = await _created(client, name="reader", permission="application.read", reach="all")
         assert f"export CONDUCTOR_LITE_KEY={key}" in page
         assert "conductor_key" not in page
+        # The page of the first sending is gone from sight, and so is the secret.
+        twice = await _post(client, "/keys", name="reader", permission="application.read", reach="all")
+        assert twice.status_code == 422
+        assert "If you sent this form twice" in twice.text
 
     browse(body)
 
