@@ -32,8 +32,10 @@ logger = logging.getLogger("conductor_lite.policies")
 #: Seconds before the second attempt; twice as long before each further one, up to the longest.
 FIRST_WAIT_SECS = 5
 LONGEST_WAIT = timedelta(minutes=15)
-#: After this long a message is given up; its row says so.
+#: After this long, and so many attempts, a message is given up; its row says so. The attempts are for what
+#: has grown old while nobody tried, as the conductor was away or its calendar jumped.
 GIVE_UP_AFTER = timedelta(hours=24)
+GIVE_UP_ATTEMPTS = 20
 #: Seconds that an application's handler may take.
 HANDLER_SECS = 10.0
 #: Messages taken up at once.
@@ -145,7 +147,7 @@ class AlertDelivery:
 
     async def _failed(self, delivery: DeliveryRecord, error: str) -> None:
         now = self._clock.now()
-        if now - delivery.created_at >= GIVE_UP_AFTER:
+        if now - delivery.created_at >= GIVE_UP_AFTER and delivery.attempts + 1 >= GIVE_UP_ATTEMPTS:
             await self._give_up(delivery, error)
             return
         wait_secs = FIRST_WAIT_SECS << min(delivery.attempts, 16)
