@@ -378,8 +378,8 @@ def test_an_application_out_of_reach_is_not_named(run: Run) -> None:
         record = await scene.conductor.operations.alerting_rules.create(
             LOCAL,
             APPLICATION,
-            rule_type="UnresponsiveApplication",
-            rule_metadata=None,
+            rule_type="ExecutorLost",
+            rule_metadata={"threshold": 2},
             receiving_application_name="bank",
         )
         key = await scene.key("application.read", "application.write", apps=(APPLICATION,))
@@ -391,8 +391,11 @@ def test_an_application_out_of_reach_is_not_named(run: Run) -> None:
             change = f"{HERE}/rules/{record.id}/change"
             form = (await client.get(change)).text
             assert "bank" not in form
+            assert "Choose an application" in form
+            assert "shop itself" not in form
             # Saving says who is told from then on, so it takes a choice.
-            kept = {"min_interval": "5", "min_interval_unit": "60"}
+            lost = {"threshold": "2", "period_secs": "5", "period_secs_unit": "60"}
+            kept = {**lost, "min_interval": "5", "min_interval_unit": "60"}
             refused = await posted(client, change, receiver="", **kept)
             assert refused.status_code == 422
             assert 'id="receiver-fault"' in refused.text

@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-from support.fake_executor import fake_executor
+from support.executor import ScriptedExecutor
 from support.ports import accepts_connections
 from support.scene import CHAOS_VARIABLE, Scene
 from support.wait import wait_until, wait_until_async
+
+from conductor_lite.protocol import Recovery, RecoveryReply
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
@@ -98,19 +100,23 @@ def test_nobody_is_declared_dead_because_the_conductor_stood_still(
 async def _stop_amid_a_recovery(scene: Scene, *, answers: bool) -> float:
     """Stop the conductor while an executor has a request to answer; returns how long it took to stop."""
     ws_url = scene.conductor.ws_url
-    async with fake_executor(ws_url, "doomed"):
-        await wait_until_async(lambda: scene.conductor.statuses(), 10, "it to be on record")
-    answer = {"recovery": {"success": True}, "exist_pending_workflows": {"exist": False}}
-    async with fake_executor(ws_url, "asked") as asked:
-        assert await asked.answer_next() == "recovery"
-        started_at = time.monotonic()
-        stopping = asyncio.create_task(asyncio.to_thread(scene.conductor.stop))
-        await wait_until_async(lambda: not accepts_connections(scene.conductor.port), 10, "it to stop")
-        if answers:
-            await asked.answer_late(answer)
-        assert await asyncio.wait_for(asked.closing(), 15) == (1001, "the conductor is stopping")
-        assert await stopping == 0
-        return time.monotonic() - started_at
+    doomed, asked = ScriptedExecutor("doomed", "1.0.0"), ScriptedExecutor("asked", "1.0.0")
+    asked.ignores(Recovery)
+    await doomed.connect(ws_url, "ledger")
+    await wait_until_async(lambda: scene.conductor.statuses(), 10, "it to be on record")
+    await doomed.leave()
+    await asked.connect(ws_url, "ledger")
+    await wait_until_async(lambda: asked.count(Recovery), 10, "the recovery")
+    started_at = time.monotonic()
+    stopping = asyncio.create_task(asyncio.to_thread(scene.conductor.stop))
+    await wait_until_async(lambda: not accepts_connections(scene.conductor.port), 10, "it to stop")
+    if answers:
+        ((_, request_id),) = asked.unanswered
+        await asked.reply(RecoveryReply(success=True), request_id)
+    assert await asked.closing(15) == (1001, "the conductor is stopping")
+    assert await stopping == 0
+    await asked.vanish()
+    return time.monotonic() - started_at
 
 
 def test_stopping_tells_executors_that_it_goes_away_once_they_have_answered(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ import os
 import socket
 from pathlib import Path
 
-from support.fake_executor import fake_executor
+from support.executor import ScriptedExecutor
 from support.scene import Scene
 from support.wait import wait_until, wait_until_async
+
+from conductor_lite.protocol import ExistPendingWorkflows
 
 
 def test_in_development_mode_any_key_connects_and_the_executor_appears(tmp_path: Path) -> None:
@@ -109,25 +111,27 @@ def test_a_second_socket_of_an_executor_id_replaces_the_first_whose_end_changes_
 ) -> None:
     async def scenario(scene: Scene) -> None:
         ws_url = scene.conductor.ws_url
-        async with fake_executor(ws_url, "twin") as first:
-            first_ends = asyncio.create_task(first.closing())
-            async with fake_executor(ws_url, "twin") as second:
-                code, reason = await asyncio.wait_for(first_ends, 10)
-                assert (code, "replaced" in reason) == (4000, True)
-                async with fake_executor(ws_url, "twin", version="2.0.0") as third:
-                    code, _ = await asyncio.wait_for(second.closing(), 10)
-                    assert code == 4000
-                    # Its old version is another executor, dead after the timeout with nothing pending.
-                    attending = asyncio.create_task(third.closing())
-                    await wait_until_async(
-                        lambda: (
-                            {e["appVersion"]: e["status"] for e in _listed(scene)}
-                            == {"1.0.0": "DEAD", "2.0.0": "HEALTHY"}
-                        ),
-                        10,
-                        "the id to be dead as 1.0.0 and healthy as 2.0.0",
-                    )
-                    attending.cancel()
+        first, second, third = (ScriptedExecutor("twin", version) for version in ("1.0.0", "1.0.0", "2.0.0"))
+        await first.connect(ws_url, "ledger")
+        await wait_until_async(lambda: scene.conductor.statuses(), 10, "the first to be on record")
+        await second.connect(ws_url, "ledger")
+        code, reason = await first.closing(10)
+        assert (code, "replaced" in reason) == (4000, True)
+        # Unanswered, so that the dead one is kept.
+        third.ignores(ExistPendingWorkflows)
+        await third.connect(ws_url, "ledger")
+        code, _ = await second.closing(10)
+        assert code == 4000
+        # Its old version is another executor, dead after the timeout.
+        await wait_until_async(
+            lambda: (
+                {e["appVersion"]: e["status"] for e in _listed(scene)}
+                == {"1.0.0": "DEAD", "2.0.0": "HEALTHY"}
+            ),
+            10,
+            "the id to be dead as 1.0.0 and healthy as 2.0.0",
+        )
+        await third.vanish()
 
     with Scene(tmp_path) as scene:
         scene.serve()

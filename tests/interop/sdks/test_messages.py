@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from support.in_process import ServedApplication, served_application
 from support.samples import LAUNCH_SECS, Sample
+from support.served import APPLICATION, Served, served
 from support.wait import wait_until_async
 
+from conductor_lite.config import Settings
 from conductor_lite.errors import UnsupportedMessageError
 from conductor_lite.protocol import (
     REQUEST_TYPES,
@@ -59,7 +60,6 @@ from conductor_lite.protocol import (
     message_type,
 )
 
-NAME = "sample-app"
 #: What samples' alert handlers write into their logs.
 ALERT = "three workflows failed"
 R = TypeVar("R", bound=Reply)
@@ -72,7 +72,7 @@ class Interview:
         served: the application.
     """
 
-    def __init__(self, served: ServedApplication) -> None:
+    def __init__(self, served: Served) -> None:
         self._served = served
         self.asked: set[str] = set()
 
@@ -226,11 +226,14 @@ async def look_after_the_application(interview: Interview, sample: Sample) -> No
 
 def test_every_message_is_understood_and_every_answer_can_be_read(sample: Sample, tmp_path: Path) -> None:
     async def scenario(stack: ExitStack) -> None:
-        async with served_application(tmp_path, NAME, executor_timeout_secs=60) as served:
-            process = stack.enter_context(sample.start(served.url, name=NAME, workflows=2, step_ms=20))
+        async with served(Settings(data_dir=tmp_path, port=0, dev=True)) as scene:
+            await scene.application_id()
+            process = stack.enter_context(
+                sample.start(scene.ws_url, name=APPLICATION, workflows=2, step_ms=20)
+            )
             await asyncio.to_thread(process.wait_for_line, "ready", LAUNCH_SECS)
-            await wait_until_async(lambda: served.executors("HEALTHY"), 30, "the application to connect")
-            interview = Interview(served)
+            await wait_until_async(lambda: "HEALTHY" in scene.statuses().values(), 30, "it to connect")
+            interview = Interview(scene)
             for workflow_id in ("order-1", "order-2", "queued-1"):
                 await interview.await_status(workflow_id, "SUCCESS")
             await interview.await_status("failed-1", "ERROR")

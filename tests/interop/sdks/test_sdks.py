@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 from support.conductor import ConductorProcess
-from support.in_process import ServedApplication, served_application
 from support.process import Process
 from support.samples import JAVA, LAUNCH_SECS, Sample
+from support.served import APPLICATION, Served, served
 from support.tools import require
 from support.wait import wait_until, wait_until_async
 
+from conductor_lite.config import Settings
 from conductor_lite.protocol import ListWorkflows, WorkflowFilters
 
-NAME = "sample-app"
 ORDERS = 20
 
 
@@ -30,46 +30,47 @@ def _sdks_are_promised() -> None:
 
 async def launched(stack: ExitStack, sample: Sample, url: str, **options: int) -> Process:
     """A process of the sample that is ready."""
-    process = stack.enter_context(sample.start(url, name=NAME, **options))
+    process = stack.enter_context(sample.start(url, name=APPLICATION, **options))
     await asyncio.to_thread(process.wait_for_line, "ready", LAUNCH_SECS)
     return process
 
 
-async def await_healthy(served: ServedApplication, count: int) -> None:
+async def await_healthy(scene: Served, count: int) -> None:
     await wait_until_async(
-        lambda: len(served.executors("HEALTHY")) == count, 30, f"{count} healthy executors"
+        lambda: list(scene.statuses().values()) == ["HEALTHY"] * count, 30, f"{count} healthy executors"
     )
 
 
-async def order_statuses(served: ServedApplication) -> Counter[str | None]:
+async def order_statuses(scene: Served) -> Counter[str | None]:
     """How many orders there are of each status."""
     filters = WorkflowFilters(workflow_id_prefix="order-", load_input=False, load_output=False)
-    listed = await served.ask(ListWorkflows(body=filters))
+    listed = await scene.ask(ListWorkflows(body=filters))
     return Counter(workflow.status for workflow in listed.workflows)
 
 
 def test_one_process_finishes_what_another_left_when_it_was_killed(sample: Sample, tmp_path: Path) -> None:
     async def scenario(stack: ExitStack) -> None:
-        async with served_application(tmp_path, NAME, executor_timeout_secs=2) as served:
-            await launched(stack, sample, served.url)
-            await await_healthy(served, 1)
-            (survivor,) = served.executors()
-            doomed = await launched(stack, sample, served.url, workflows=ORDERS)
-            await await_healthy(served, 2)
-            for view in served.executors():
+        async with served(Settings(data_dir=tmp_path, port=0, dev=True, executor_timeout_secs=2)) as scene:
+            await scene.application_id()
+            await launched(stack, sample, scene.ws_url)
+            await await_healthy(scene, 1)
+            (survivor,) = scene.statuses()
+            doomed = await launched(stack, sample, scene.ws_url, workflows=ORDERS)
+            await await_healthy(scene, 2)
+            for view in (scene.view(executor_id, "1.0.0") for executor_id in scene.statuses()):
                 assert view.language == sample.language.name
                 assert view.dbos_version == sample.language.sdk_version
                 assert view.application_version == "1.0.0"
             doomed.send_signal(signal.SIGKILL)
-            assert (await order_statuses(served))["SUCCESS"] < ORDERS, "it had finished before it was killed"
+            assert (await order_statuses(scene))["SUCCESS"] < ORDERS, "it had finished before it was killed"
             await wait_until_async(
-                lambda: [view.executor_id for view in served.executors()] == [survivor.executor_id],
+                lambda: list(scene.statuses()) == [survivor],
                 60,
                 "the dead executor to be recovered and forgotten",
             )
 
             async def all_succeeded() -> bool:
-                return await order_statuses(served) == {"SUCCESS": ORDERS}
+                return await order_statuses(scene) == {"SUCCESS": ORDERS}
 
             await wait_until_async(all_succeeded, 60, "every order to succeed")
 
@@ -82,13 +83,13 @@ def test_a_key_made_on_the_command_line_connects_and_others_are_refused_in_words
 ) -> None:
     with ExitStack() as stack:
         conductor = stack.enter_context(ConductorProcess(tmp_path, {}))
-        conductor.cli("app", "register", NAME)
+        conductor.cli("app", "register", APPLICATION)
         conductor.cli("app", "register", "another")
         key = conductor.cli("key", "create", "good")
         limited = conductor.cli("key", "create", "limited", "--app", "another")
         refused = {
-            (401, "unauthenticated"): {"name": NAME, "key": "nobody-made-this"},
-            (403, "forbidden"): {"name": NAME, "key": limited},
+            (401, "unauthenticated"): {"name": APPLICATION, "key": "nobody-made-this"},
+            (403, "forbidden"): {"name": APPLICATION, "key": limited},
             (404, "application_not_registered"): {"name": "unheard-of", "key": key},
         }
         for (status, error), options in refused.items():
@@ -101,9 +102,9 @@ def test_a_key_made_on_the_command_line_connects_and_others_are_refused_in_words
                 else:
                     assert "message" in process.wait_for_line(error, LAUNCH_SECS)
         sample.use_new_database()
-        stack.enter_context(sample.start(conductor.ws_url, name=NAME, key=key))
+        stack.enter_context(sample.start(conductor.ws_url, name=APPLICATION, key=key))
         wait_until(
-            lambda: list(conductor.statuses(NAME).values()) == ["HEALTHY"],
+            lambda: list(conductor.statuses(APPLICATION).values()) == ["HEALTHY"],
             LAUNCH_SECS,
             "the good key to connect",
         )
