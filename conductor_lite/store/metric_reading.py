@@ -76,16 +76,20 @@ class MetricReading:
             window_secs: the windows to read where they have been rolled up.
         """
         found: dict[Label, dict[int, float]] = {}
-        for stretch in _stretches(source, begin, end, window_secs):
-            for label, step, total, largest in await self._read(source.number, families, stretch, step_secs):
-                values = found.setdefault(label, {})
-                match FAMILIES[label.family].rollup if label.family in FAMILIES else Rollup.SUM:
-                    case Rollup.MAX:
-                        values[step] = max(values.get(step, 0.0), largest)
-                    case Rollup.SUM:
-                        values[step] = values.get(step, 0.0) + total
-            for label, step, weighed in await self._weighed(source.number, families, stretch, step_secs):
-                found[label][step] = found[label].get(step, 0.0) + weighed
+        # Of one instant: a series that is new has to be in all that is read, or in none of it.
+        async with self._db.read() as connection:
+            for stretch in _stretches(source, begin, end, window_secs):
+                rows = await _read(connection, source.number, families, stretch, step_secs)
+                for label, step, total, largest in rows:
+                    values = found.setdefault(label, {})
+                    match FAMILIES[label.family].rollup if label.family in FAMILIES else Rollup.SUM:
+                        case Rollup.MAX:
+                            values[step] = max(values.get(step, 0.0), largest)
+                        case Rollup.SUM:
+                            values[step] = values.get(step, 0.0) + total
+                means = await _weighed(connection, source.number, families, stretch, step_secs)
+                for label, step, weighed in means:
+                    found[label][step] = found[label].get(step, 0.0) + weighed
         _divide_means(found)
         return [SeriesPoints(label=label, values=values) for label, values in sorted(found.items())]
 
@@ -133,9 +137,10 @@ class MetricReading:
             end: likewise, not included.
         """
         totals: dict[Label, float] = {}
-        for stretch in _whole(source, begin, end):
-            for label, _, total, _ in await self._read(source.number, families, stretch, DAY):
-                totals[label] = totals.get(label, 0.0) + total
+        async with self._db.read() as connection:
+            for stretch in _whole(source, begin, end):
+                for label, _, total, _ in await _read(connection, source.number, families, stretch, DAY):
+                    totals[label] = totals.get(label, 0.0) + total
         return totals
 
     async def recent_steps(
@@ -190,32 +195,33 @@ class MetricReading:
                     totals[label] = (before[0] + total, before[1] + late)
         return found
 
-    async def _weighed(
-        self, source: int, families: Collection[str], stretch: _Stretch, step_secs: int
-    ) -> list[tuple[Label, int, float]]:
-        """Of every mean and step the sum over its windows, each by the seconds of which it is the mean."""
-        means = [name for name in families if FAMILIES[name].rollup is Rollup.MEAN]
-        if not means:
-            return []
-        windows = await self._read(source, means, stretch, stretch.window_secs)
-        covered = {(label.first, at): secs for label, at, secs, _ in windows if label.family == COVERAGE}
-        return [
-            (label, floor(at, step_secs), mean * covered.get((FAMILIES[label.family].group, at), 0.0))
-            for label, at, mean, _ in windows
-            if label.family != COVERAGE
-        ]
 
-    async def _read(
-        self, source: int, families: Collection[str], stretch: _Stretch, step_secs: int
-    ) -> list[tuple[Label, int, float, float]]:
-        """Of every series and step the sum and the largest value."""
-        wanted = _wanted(source, families)
-        names = select(_series.id, _series.family, _series.first_label, _series.second_label).where(wanted)
-        async with self._db.read() as connection:
-            labels = {number: Label(*label) for number, *label in await connection.execute(names)}
-            # Names are left out of the many rows.
-            rows = (await connection.execute(_stepped(wanted, stretch, step_secs))).all()
-        return [(labels[number], step, total, largest) for number, step, total, largest in rows]
+async def _weighed(
+    connection: AsyncConnection, source: int, families: Collection[str], stretch: _Stretch, step_secs: int
+) -> list[tuple[Label, int, float]]:
+    """Of every mean and step the sum over its windows, each by the seconds of which it is the mean."""
+    means = [name for name in families if FAMILIES[name].rollup is Rollup.MEAN]
+    if not means:
+        return []
+    windows = await _read(connection, source, means, stretch, stretch.window_secs)
+    covered = {(label.first, at): secs for label, at, secs, _ in windows if label.family == COVERAGE}
+    return [
+        (label, floor(at, step_secs), mean * covered.get((FAMILIES[label.family].group, at), 0.0))
+        for label, at, mean, _ in windows
+        if label.family != COVERAGE
+    ]
+
+
+async def _read(
+    connection: AsyncConnection, source: int, families: Collection[str], stretch: _Stretch, step_secs: int
+) -> list[tuple[Label, int, float, float]]:
+    """Of every series and step the sum and the largest value."""
+    wanted = _wanted(source, families)
+    names = select(_series.id, _series.family, _series.first_label, _series.second_label).where(wanted)
+    labels = {number: Label(*label) for number, *label in await connection.execute(names)}
+    # Names are left out of the many rows.
+    rows = (await connection.execute(_stepped(wanted, stretch, step_secs))).all()
+    return [(labels[number], step, total, largest) for number, step, total, largest in rows]
 
 
 async def _in_turns(rows: Result[Any]) -> AsyncIterator[Any]:

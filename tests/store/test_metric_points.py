@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from conductor_lite.policies.metric_pruning import _cutoffs
+from conductor_lite.store import metric_reading
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.database import Database
 from conductor_lite.store.metric_families import COVERAGE, DAY, MINUTE, QUARTER, Group, Label, coverage
@@ -106,6 +108,30 @@ def test_a_mean_counts_by_the_time_of_which_it_is_known(run: Run) -> None:
 
         assert await means(QUARTER) == [2, 1]
         assert await means(2 * QUARTER) == [(5 * 2 + 15 * 1) / 20]
+
+    run(body)
+
+
+def test_what_is_written_while_a_chart_is_read_is_not_in_it(run: Run) -> None:
+    async def body(db: Database) -> None:
+        points, source = MetricPoints(db), await _source(db)
+        one, two = Label("executors", "HEALTHY", "v1"), Label("executors", "HEALTHY", "v2")
+        await points.write(source, MINUTE, T0, {Group.FLEET}, {one: 2.0})
+        weighed = metric_reading._weighed
+
+        async def late(*arguments: Any) -> Any:
+            await points.write(source, MINUTE, T0 + 60, {Group.FLEET}, {one: 4.0, two: 1.0})
+            return await weighed(*arguments)
+
+        async def chart() -> dict[Label, dict[int, float]]:
+            found = await MetricReading(db).steps(
+                source, ["executors"], begin=T0, end=T0 + QUARTER, step_secs=QUARTER, window_secs=MINUTE
+            )
+            return {series.label: dict(series.values) for series in found}
+
+        with patch.object(metric_reading, "_weighed", late):
+            assert await chart() == {coverage(Group.FLEET): {T0: 60}, one: {T0: 2}}
+        assert await chart() == {coverage(Group.FLEET): {T0: 120}, one: {T0: 3}, two: {T0: 0.5}}
 
     run(body)
 
