@@ -193,7 +193,7 @@ def test_what_an_older_version_saved_is_found_before_it_has_facets_and_after(
     chance = random.Random(6)
     items = [_workflow(number, chance) for number in range(ROWS)]
     with monkeypatch.context() as patch:
-        patch.setattr(revisions, "HEAD_REVISION", "0009")
+        patch.setattr(revisions, "HEAD_REVISION", "0010")
         revisions.prepare(folder / "conductor.db", busy_timeout_secs=1)
     with closing(sqlite3.connect(folder / "conductor.db")) as connection, connection:
         connection.execute(

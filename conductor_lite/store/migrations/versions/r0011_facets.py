@@ -6,8 +6,8 @@ Workflows that are there already get theirs later, a few at a time: they may be 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
