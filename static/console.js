@@ -247,7 +247,11 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || event.isComposing) return;
     if (typable(event.target)) {
-      if (event.key === "Escape" && event.target.matches("input[type=search]")) event.target.blur();
+      if (event.key === "Escape" && event.target.matches("input[type=search]")) {
+        // The browser would empty it, though what was typed stays in force.
+        event.preventDefault();
+        event.target.blur();
+      }
       return;
     }
     if ($("dialog[open]")) return;

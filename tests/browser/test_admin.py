@@ -99,6 +99,7 @@ def test_roles_are_made_and_deleted_and_the_audit_log_tells_it(showcase: Showcas
     expect(page).to_have_url(re.compile(r"\?operation=role\.delete$"))
     expect(page.locator("tbody tr")).to_have_count(1)
     page.keyboard.press("Escape")
+    expect(page.get_by_label("Operation")).to_have_value("role.delete")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_text("on_call", exact=True).last).to_be_visible()
