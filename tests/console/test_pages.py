@@ -240,8 +240,9 @@ def test_what_is_wrong_leads_to_where_it_can_be_mended(client: httpx.Client) -> 
 
 def test_home_shows_what_happened_lately(client: httpx.Client) -> None:
     page = client.get("/").text
-    assert "Available 3 1 silent 1 lost 2 dead 43 43 4 1,234 3f9a1c0…2d84e5f +1" in words_of(page)
+    assert "Available 2 1 silent 1 lost 2 dead 43 43 4 1,234 3f9a1c0…2d84e5f +1" in words_of(page)
     assert page.count('<svg class="spark"') == 2
+    assert "/apps/orders/bulk/fork-from-failure?status=ERROR" in page
     # Nothing is known of the first three of twenty-four steps.
     assert re.search(r'<path class="tone-good" d="M13\.0 ', page)
 
@@ -471,7 +472,10 @@ def test_what_one_may_not_do_is_absent(connect: Connect, operations: PicturedOpe
     assert '<form method="post"' not in page
     assert "/apps/orders/delete" not in page
     assert "Executor timeout 1 min" in words_of(page)
-    assert "Register an application" not in reader.get("/").text
+    home = reader.get("/").text
+    assert "Register an application" not in home
+    assert "Failed runs" in home
+    assert "Fork from failure" not in home
     assert 'href="/keys" data-go' not in page
 
 
