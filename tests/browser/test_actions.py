@@ -137,7 +137,7 @@ def test_work_of_executors_that_were_never_here_is_recovered(shop: Shop, open_pa
     told(page, f"Executor {shop.lost} counts as dead now")
     shop.release()
     for number in (1, 2, 3):
-        shop.await_workflow(f"slow-{number}", "SUCCESS")
+        assert shop.await_workflow(f"slow-{number}", "SUCCESS")["executorId"] == shop.executor_id
     # After a recovery it is looked again, and this time the others are recovered without asking.
     for number in (4, 5, 6):
         shop.await_workflow(f"slow-{number}", "SUCCESS")

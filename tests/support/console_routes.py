@@ -1,4 +1,4 @@
-"""The routes of the console by name, such as ``POST /apps/{name}/recover``; no tests of them."""
+"""The routes of the console by name, such as ``POST /apps/{name}/recover``; sends no requests."""
 
 from collections.abc import Callable
 from typing import Any, cast
