@@ -101,8 +101,11 @@ def _words(expression: str) -> str:
     second, date = "".join(seconds) or "0", (day, month, weekday)
     if (minute, hour) == ("*", "*") and (count := _even_step(second, 60)):
         return _counted(explain(" ".join(("*", "*", "*", *date))), "Every second", f"Every {count} seconds")
-    if second == "0" and "/" not in hour and (count := _even_step(minute, 60)):
-        return _counted(explain(" ".join(("*", hour, *date))), "Every minute", f"Every {count} minutes")
+    if second == "0" and (count := _even_step(minute, 60)):
+        words = explain(" ".join(("*", hour, *date)))
+        # “Every 10 minutes past hours 9 and 17” could be 09:10 and 17:10.
+        if not words.startswith("Every minute past"):
+            return _counted(words, "Every minute", f"Every {count} minutes")
     if (second, minute) == ("0", "0") and (count := _even_step(hour, 24)):
         start = "At the start of every hour"
         return _counted(explain(" ".join(("0", "*", *date))), start, f"Every {count} hours")

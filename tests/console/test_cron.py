@@ -26,6 +26,12 @@ NOW = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
         ),
         ("0 0 */6 * * *", None, "Every 6 hours", "2026-03-28T18:00:00+00:00"),
         (
+            "*/10 9,17 * * *",
+            None,
+            "Every 10th minute past hours 9 and 17",
+            "2026-03-28T17:00:00+00:00",
+        ),
+        (
             "0 9 * * MON-FRI",
             "America/New_York",
             "At 09:00 on Monday through Friday",
