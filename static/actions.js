@@ -90,8 +90,9 @@
   };
 
   const choose = () => {
+    // Those from elsewhere stay of elsewhere, also while the rows of other filters are on their way.
+    if (!chosen.size) chosenAt = whereabouts();
     for (const box of $$("[data-select]")) chosen[box.checked ? "add" : "delete"](box.value);
-    chosenAt = whereabouts();
     count();
   };
 
@@ -151,6 +152,7 @@
   });
 
   document.addEventListener("console:refreshed", chooseAgain);
-  // What was ticked when the reader left the page and came back.
+  // What was ticked when the reader left the page and came back; browsers tick it again sooner or later.
+  window.addEventListener("pageshow", choose);
   choose();
 })();
