@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -178,12 +179,22 @@ class TestBackingUp:
             assert backups._snapshot(folder / "conductor.db", tmp_path / "copy.db", write) == HEAD_REVISION
         assert slices == pages
 
-    def test_a_cancelled_backup_leaves_what_stood_under_the_name(self, run: Run, zip_path: Path) -> None:
+    def test_a_cancelled_backup_leaves_what_stood_under_the_name(
+        self, run: Run, zip_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         zip_path.write_bytes(b"earlier")
+        write, begun = backups._write, threading.Event()
+
+        def when_cancelled(source: Path, target: Path, abandoned: threading.Event) -> Manifest:
+            begun.set()
+            abandoned.wait(10)
+            return write(source, target, abandoned)
+
+        monkeypatch.setattr(backups, "_write", when_cancelled)
 
         async def body(db: Database) -> None:
             task = asyncio.create_task(backup(db, zip_path))
-            await asyncio.sleep(0)
+            assert await asyncio.to_thread(begun.wait, 10)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
