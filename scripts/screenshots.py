@@ -72,7 +72,7 @@ RECOVERED = (
     Picture("workflows-narrow", f"{APP}/workflows?tree=1", "fulfil_order", width=390, height=844),
     Picture("workflow", f"{APP}/workflows/{{done}}", "fulfil_order", height=1240),
     Picture("workflow-failed", f"{APP}/workflows/{{failed}}", "Card of"),
-    Picture("timeline", f"{APP}/workflows/{{done}}?view=timeline", "deliver_parcel"),
+    Picture("timeline", f"{APP}/workflows/{{done}}?view=timeline", "pack_parcel"),
     Picture("graph", f"{APP}/workflows/{{done}}?view=graph", "deliver_parcel"),
     Picture("events", f"{APP}/workflows/{{done}}?view=events", "status"),
     Picture("notifications", f"{APP}/workflows/{{done}}?view=notifications", "delivered"),
@@ -215,9 +215,9 @@ def _settle(page: Page) -> None:
     page.wait_for_load_state("load")
     if page.locator("#live[data-watched]").count():
         page.wait_for_selector('#live-state[data-state="live"]')
-    page.wait_for_function(
-        "[...document.querySelectorAll('[data-chart]')].every(chart => chart.querySelector('canvas'))"
-    )
+    # Asked again and again from here: the page's own policy lets it evaluate no text.
+    drawn = "[...document.querySelectorAll('[data-chart]')].every(chart => chart.querySelector('canvas'))"
+    _wait_until(lambda: bool(page.evaluate(drawn)), f"the charts of {page.url}")
 
 
 def _remove_others() -> None:

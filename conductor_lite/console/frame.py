@@ -47,19 +47,6 @@ _TABS = (
     ("autoscaling", "Autoscaling", ("autoscaling",), "c", APPLICATION_READ),
     ("settings", "Settings", ("settings",), ",", APPLICATION_READ),
 )
-#: Tabs whose pages exist.
-_BUILT = {
-    "alerts",
-    "autoscaling",
-    "executors",
-    "overview",
-    "queues",
-    "retention",
-    "schedules",
-    "settings",
-    "versions",
-    "workflows",
-}
 _READ_ONLY = "You may look at this application, not change it: application.write is missing."
 _OFFLINE = "No executor is connected; this can be done when one is."
 
@@ -81,7 +68,7 @@ def frame(application: Application, actor: Actor, current: str) -> Frame:
         tabs=tuple(
             Tab(key=key, label=label, url=app_url(name, *parts), shortcut=shortcut)
             for key, label, parts, shortcut, permission in _TABS
-            if key in _BUILT and permission in actor.permissions
+            if permission in actor.permissions
         ),
         current=current,
         inert_reason=_locked_reason(actor) or ("" if application.available else _OFFLINE),
@@ -90,9 +77,9 @@ def frame(application: Application, actor: Actor, current: str) -> Frame:
 
 
 def tab_url(application_name: str, key: str, **query: object) -> str:
-    """A page of an application by the key of its tab; the overview as long as that page is not there."""
+    """A page of an application by the key of its tab."""
     parts = next(parts for tab, _, parts, _, _ in _TABS if tab == key)
-    return app_url(application_name, *(parts if key in _BUILT else ()), **query)
+    return app_url(application_name, *parts, **query)
 
 
 def _locked_reason(actor: Actor) -> str:
