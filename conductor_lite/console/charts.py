@@ -190,7 +190,10 @@ def plot_by_label(
     unit: Unit = "count",
     where: Callable[[Series], bool] = lambda _: True,
 ) -> Plot:
-    """Draw one line for each value of a label; where there are many, the largest and one for the rest."""
+    """Draw one line for each value of a label; where there are many, the largest and one for the rest.
+
+    Where nothing was counted there is one line, which tells none from not known.
+    """
     groups: dict[str, list[tuple[float | None, ...]]] = {}
     for series in chart.series:
         if series.family == family and where(series):
@@ -201,6 +204,7 @@ def plot_by_label(
         rest = lines[MAX_LINES - 1 :]
         lines[MAX_LINES - 1 :] = [(f"{len(rest)} others", merged([values for _, values in rest], kind))]
     drawn = [(name or "none", _TONES[number], values) for number, (name, values) in enumerate(lines)]
+    drawn = drawn or [("All", _TONES[0], chart.nothing(family))]
     return _plot(chart, key, title, drawn, end=end, kind=kind, unit=unit)
 
 

@@ -109,7 +109,12 @@ def test_many_labels_become_the_largest_lines_and_one_for_the_rest() -> None:
 def test_nothing_on_record_is_blank() -> None:
     drawn = plot(chart(known=0), "runs", "Runs", [Drawn("Ran", "good", ("workflow_succeeded",))], end=END)
     assert drawn.is_blank
-    assert plot_by_label(chart(), "f", "F", "workflow_failed", "workflow_name", end=END).is_blank
+    assert plot_by_label(chart(known=0), "f", "F", "workflow_failed", "workflow_name", end=END).is_blank
+
+
+def test_none_of_any_label_is_told_from_not_known() -> None:
+    drawn = plot_by_label(chart(known=2), "f", "F", "workflow_failed", "workflow_name", end=END)
+    assert [(each.label, each.values) for each in drawn.lines] == [("All", (0.0, 0.0, None, None))]
 
 
 def test_numbers_come_newest_first_with_what_did_not_change_in_one_row() -> None:
