@@ -88,7 +88,7 @@ RECOVERED = (
     Picture("schedules", f"{APP}/schedules", "stock-taking"),
     Picture("schedule", f"{APP}/schedules/stock-taking", "take_stock"),
     Picture("versions", f"{APP}/versions", "latest"),
-    Picture("alerts", f"{APP}/alerts", "were lost"),
+    Picture("alerts", f"{APP}/alerts", "was lost: "),
     Picture("retention", f"{APP}/retention", "Retention"),
     Picture("autoscaling", f"{APP}/autoscaling?range=15m", "Policy"),
     Picture("app-settings", f"{APP}/settings", "Settings"),
