@@ -6,7 +6,7 @@ from typing import Any
 from conductor_lite.api.fields import OrganizationPath
 from conductor_lite.api.operation import AnyOperation, Attachment, Call, Nothing, Operation
 from conductor_lite.auth.permissions import ORGANIZATION_WRITE
-from conductor_lite.operations.backups import BACKUP_OPERATION
+from conductor_lite.operations.backups import BACKUP_OPERATION, BACKUP_PERMISSIONS
 
 
 async def _create(call: Call[OrganizationPath, Nothing, Nothing]) -> Any:
@@ -24,6 +24,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         summary="Make a backup of the whole database and get it as a zip",
         tag="Orgs",
         permission=ORGANIZATION_WRITE,
+        more_permissions=tuple(name for name in BACKUP_PERMISSIONS if name != ORGANIZATION_WRITE),
         audit=BACKUP_OPERATION,
         path_parameters=OrganizationPath,
         query_parameters=Nothing,

@@ -134,6 +134,8 @@ def _describe_demands(row: AnyOperation) -> str:
         sentences.append("Needs a login; where the server has none, it answers 404.")
     if row.permission:
         sentences.append(f"Needs the permission `{row.permission}`.")
+    if row.more_permissions:
+        sentences.append(f"Needs besides: {', '.join(f'`{name}`' for name in row.more_permissions)}.")
     if row.limited_keys:
         sentences.append(row.limited_keys)
     elif row.permission in (ORGANIZATION_READ, ORGANIZATION_WRITE):

@@ -63,6 +63,8 @@ class Operation(msgspec.Struct, Generic[PathT, QueryT, BodyT, ResultT], frozen=T
     #: Permission that the called operation demands, for the document; it is checked there, not here. None
     #: when it is not a matter of permissions.
     permission: str | None
+    #: Others that it demands besides, for the document as well.
+    more_permissions: tuple[str, ...] = ()
     #: What a key that is limited to some applications gets, where that has to be told.
     limited_keys: str = ""
     #: Name under which the called operation writes the audit log; None for reads.

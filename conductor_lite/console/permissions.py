@@ -4,7 +4,7 @@ from conductor_lite.auth.permissions import ALL_PERMISSIONS
 
 _EXPLANATIONS = {
     "organization.read": "See the audit log, users, roles and the server's settings.",
-    "organization.write": "Change the organisation and its roles; take backups of everything.",
+    "organization.write": "Change the organisation and its roles; with nearly all others: take backups.",
     "application.read": "See applications, executors, workflows, queues and schedules, payloads included.",
     "application.write": "Register, change and delete applications; act on workflows and schedules.",
     "metric.read": "Read charts and metrics.",

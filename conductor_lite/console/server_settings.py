@@ -12,7 +12,7 @@ from conductor_lite.console.site import Site, explain
 from conductor_lite.downloads import Download
 from conductor_lite.errors import ConflictError, ForbiddenError, InvalidError
 from conductor_lite.operations.audit import AuditEntry
-from conductor_lite.operations.backups import BACKUP_OPERATION
+from conductor_lite.operations.backups import BACKUP_OPERATION, BACKUP_PERMISSIONS
 from conductor_lite.operations.installation import Installation
 from conductor_lite.operations.organization import (
     MAX_RETENTION_DAYS,
@@ -108,6 +108,7 @@ class SettingsPage:
             ),
             extras={
                 "form": filled or unfilled,
+                "backup_lacks": [name for name in BACKUP_PERMISSIONS if name not in actor.permissions],
                 "name_rule": NAME_RULE,
                 "retention_days": (MIN_RETENTION_DAYS, MAX_RETENTION_DAYS),
                 "low_disk_bytes": _LOW_DISK_BYTES,

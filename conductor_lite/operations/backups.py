@@ -11,8 +11,8 @@ from typing import IO
 import msgspec
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.auth.permissions import ORGANIZATION_WRITE
-from conductor_lite.errors import BackupError, ConflictError
+from conductor_lite.auth.permissions import ALL_PERMISSIONS, ORGANIZATION_WRITE, WEBSOCKET_CONNECT
+from conductor_lite.errors import BackupError, ConflictError, ForbiddenError
 from conductor_lite.operations.context import Context
 from conductor_lite.store import backup as store_backup
 from conductor_lite.store import files
@@ -21,6 +21,7 @@ from conductor_lite.store.database import DATABASE_NAME
 
 __all__ = [
     "BACKUP_OPERATION",
+    "BACKUP_PERMISSIONS",
     "Backup",
     "Backups",
     "Manifest",
@@ -33,6 +34,8 @@ __all__ = [
 
 #: What the audit log calls the making of one.
 BACKUP_OPERATION = "backup.create"
+#: What making one takes: it holds all that these give to see, and secrets that nothing else shows.
+BACKUP_PERMISSIONS = tuple(name for name in ALL_PERMISSIONS if name != WEBSOCKET_CONNECT)
 #: Backups that may be made or fetched at the same time: each takes room on the disk until it is fetched.
 MAX_AT_ONCE = 2
 _CHUNK_BYTES = 256 * 1024
@@ -121,7 +124,8 @@ class Backups:
         """Make a backup of the whole database while everything goes on, to be fetched and closed.
 
         Raises:
-            ForbiddenError: organization.write is missing, or the actor is limited to some applications.
+            ForbiddenError: one of `BACKUP_PERMISSIONS` is missing, or the actor is limited to some
+                applications.
             ConflictError: as many as may be are under way.
             BackupError: it could not be written, as when the disk is full, or the database is damaged.
         """
@@ -131,7 +135,7 @@ class Backups:
             async with context.audited(
                 actor, BACKUP_OPERATION, "organization", actor.organization_id
             ) as details:
-                actor.require_whole(ORGANIZATION_WRITE)
+                _require_everything(actor)
                 backup = await self._in_turn()
                 details["size_bytes"] = backup.size_bytes
                 details["schema_revision"] = backup.manifest.schema_revision
@@ -174,6 +178,16 @@ class Backups:
 
     def _closed(self) -> None:
         self._under_way -= 1
+
+
+def _require_everything(actor: Actor) -> None:
+    actor.require_whole(ORGANIZATION_WRITE)
+    missing = [name for name in BACKUP_PERMISSIONS if name not in actor.permissions]
+    if missing:
+        raise ForbiddenError(
+            "A backup holds everything, so it takes every permission except websocket.connect; "
+            f"{actor.display} lacks {', '.join(missing)}."
+        )
 
 
 def backup_name(created_at: datetime) -> str:

@@ -11,6 +11,7 @@ from support.api import Api
 from support.served import LOCAL
 from support.wait import wait_until_async
 
+from conductor_lite.auth.permissions import ALL_PERMISSIONS, WEBSOCKET_CONNECT
 from conductor_lite.client import AsyncClient, Client, calls
 from conductor_lite.errors import ForbiddenError, UnreachableError
 
@@ -22,7 +23,11 @@ Run = Callable[..., Any]
 def test_a_backup_is_fetched_whole_and_only_by_who_may_see_everything(run_served: Run) -> None:
     async def body(api: Api) -> None:
         await api.client.put("/v2/orgs/local/apps/shop")
-        header = await api.key("organization.write")
+        needed = [name for name in ALL_PERMISSIONS if name != WEBSOCKET_CONNECT]
+        partial = await api.client.post(BACKUPS, headers=await api.key("organization.write"))
+        assert partial.status_code == 403
+        assert "lacks organization.read, application.read" in partial.json()["detail"]
+        header = await api.key(*needed)
         answer = await api.client.post(BACKUPS, headers=header)
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "application/zip"
@@ -38,7 +43,7 @@ def test_a_backup_is_fetched_whole_and_only_by_who_may_see_everything(run_served
             await client.download(calls.create_backup(), pieces.append)
         assert zipfile.ZipFile(io.BytesIO(b"".join(pieces))).testzip() is None
 
-        limited = await api.key("organization.write", "organization.read", app_names=["shop"])
+        limited = await api.key(*reversed(needed), app_names=["shop"])
 
         def refused() -> None:
             with Client(url, key=limited["Authorization"].removeprefix("Bearer ")) as client:
@@ -51,7 +56,7 @@ def test_a_backup_is_fetched_whole_and_only_by_who_may_see_everything(run_served
         backups = api.operations.backups
         await wait_until_async(lambda: backups._under_way == 0, 5, "their room on the disk to be given back")
         entries = await api.operations.audit.list(LOCAL, operation="backup.create")
-        assert [entry.status for entry in entries] == ["failure", "success", "success"]
+        assert [entry.status for entry in entries] == ["failure", "success", "success", "failure"]
 
     run_served(body)
 

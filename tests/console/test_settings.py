@@ -142,7 +142,15 @@ def test_who_may_not_is_told_and_gets_nothing(browse: Browse) -> None:
     async def body(scene: Served, client: httpx.AsyncClient) -> None:
         reader = {"Authorization": f"Bearer {await scene.key('organization.read', name='reader')}"}
         page = await client.get("/settings", headers=reader)
-        assert "takes the permission" in page.text
+        assert "takes every permission except" in page.text
+        # Who may change the organisation, but not see all that a backup holds.
+        writes = await scene.key("organization.read", "organization.write", name="writer")
+        writer = {"Authorization": f"Bearer {writes}"}
+        page_of_writer = (await client.get("/settings", headers=writer)).text
+        assert 'action="/settings/organization"' in page_of_writer
+        assert 'action="/settings/backup"' not in page_of_writer
+        assert "<code>token.read</code>" in page_of_writer
+        assert "<code>organization.write</code>" not in page_of_writer
         assert "<form" not in re.sub(r"<form[^>]*(search|dialog)[^>]*>", "", page.text)
         fields = await _form(client)
         for path in ("/settings/backup", "/settings/organization"):

@@ -4,13 +4,14 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
 from support.served import LOCAL, Run, Served
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.auth.permissions import ORGANIZATION_READ, ORGANIZATION_WRITE
+from conductor_lite.auth.permissions import ALL_PERMISSIONS, ORGANIZATION_WRITE, WEBSOCKET_CONNECT
 from conductor_lite.config import Settings
 from conductor_lite.errors import BackupError, ConflictError, ForbiddenError, StoreError
 from conductor_lite.operations.backups import BACKUP_OPERATION, MAX_AT_ONCE, Backup, restore_folder
@@ -80,20 +81,27 @@ def test_only_a_few_are_under_way_at_once(run: Run, tmp_path: Path) -> None:
 
 def test_it_takes_the_permission_and_the_sight_of_everything(run: Run) -> None:
     async def body(scene: Served) -> None:
-        reader = Actor(
-            subject_type="user", subject_id="u", display="u", permissions=frozenset({ORGANIZATION_READ})
-        )
-        limited = Actor(
-            subject_type="api_key",
-            subject_id="k",
-            display="k",
-            permissions=frozenset({ORGANIZATION_WRITE}),
-            application_ids=frozenset({await scene.application_id()}),
-        )
-        for actor, why in ((reader, ORGANIZATION_WRITE), (limited, "limited to some applications")):
+        def key(*permissions: str, **more: Any) -> Actor:
+            return Actor(
+                subject_type="api_key",
+                subject_id="k",
+                display="k",
+                permissions=frozenset(permissions),
+                **more,
+            )
+
+        needed = set(ALL_PERMISSIONS) - {WEBSOCKET_CONNECT}
+        refused = [(key(*needed - {one}), one) for one in needed]
+        # To change the organization is not to read applications, keys and the audit log.
+        refused.append((key(ORGANIZATION_WRITE), r"holds everything.*application\.read.*token\.read"))
+        limited = key(*needed, application_ids=frozenset({await scene.application_id()}))
+        refused.append((limited, "limited to some applications"))
+        for actor, why in refused:
             with pytest.raises(ForbiddenError, match=why):
                 await scene.conductor.operations.backups.make(actor)
-        assert [entry.status for entry in await scene.audit(BACKUP_OPERATION)] == ["failure"] * 2
+        (await scene.conductor.operations.backups.make(key(*needed))).close()
+        statuses = [entry.status for entry in await scene.audit(BACKUP_OPERATION)]
+        assert sorted(statuses) == ["failure"] * len(refused) + ["success"]
 
     run(body)
 
