@@ -285,16 +285,23 @@ class _Search:
         """Follow those facets of many that have workflows next, again and again."""
         while page.limit and heads:
             leading = [number for number, _ in heads[:FACETS_SIDE_BY_SIDE]]
-            lead = _Lead(by_facets(leading, self._values))
-            heads = heads[FACETS_SIDE_BY_SIDE:]
-            if not heads:
-                await self._last(window, lead, page)
+            if len(heads) == len(leading):
+                await self._last(window, _Lead(by_facets(leading, self._values)), page)
                 return
-            # As far as to where the next one begins, these are all.
-            reach = heads[0][1]
-            stretch, window = window.split(reach + 1 if window.descending else reach - 1)
+            reach = heads[len(leading)][1]
+            if heads[0][1] == reach:
+                # More begin at one time than are followed: that time leads to what they have there.
+                leading = [number for number, created in heads if created == reach]
+                lead = self._lead(None, EVERYTHING)
+                stretch = msgspec.structs.replace(window, created=(reach, reach))
+                _, window = window.split(reach)
+            else:
+                # As far as to where the next one begins, these are all.
+                lead = _Lead(by_facets(leading, self._values))
+                stretch, window = window.split(reach + 1 if window.descending else reach - 1)
             page.add(await self._ids(stretch, lead, 0, page.offset + page.limit))
             if page.limit:
+                heads = heads[len(leading) :]
                 heads += await self._heads(window, facets_of([], self._values.among(leading)))
                 heads.sort(key=itemgetter(1), reverse=window.descending)
 

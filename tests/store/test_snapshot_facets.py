@@ -3,6 +3,7 @@
 What a filter means to an SDK is tested in `tests/operations/test_snapshot_equality.py`.
 """
 
+import asyncio
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -118,14 +119,15 @@ class Shelf:
             expected = [item.workflow_id for item in self.items.values() if _matches(item, filters)]
             if descending:
                 expected.reverse()
-            assert await self._pages(filters, descending=descending) == expected, filters
+            assert await self.pages(filters, descending=descending) == expected, filters
             offset = chance.randrange(len(expected) + 2)
             page, _ = await SnapshotSearch(self.db).page(
                 self.number, filters, offset=offset, limit=5, descending=descending
             )
             assert [item.workflow_id for item in page] == expected[offset : offset + 5], filters
 
-    async def _pages(self, filters: SnapshotFilters, *, descending: bool) -> list[str]:
+    async def pages(self, filters: SnapshotFilters, *, descending: bool) -> list[str]:
+        """The ids of everything that matches, page by page."""
         found: list[str] = []
         after: Place | None = None
         while True:
@@ -246,6 +248,43 @@ def test_filters_that_never_match_together_look_at_few_workflows(run: Run) -> No
     assert "c.status" in statements[-1]
     # One short look ahead, and at what was there.
     assert len([statement for statement in statements if "FROM workflow_snapshots AS w" in statement]) == 4
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_more_facets_at_one_time_than_are_followed_side_by_side(
+    run: Run, monkeypatch: pytest.MonkeyPatch, descending: bool
+) -> None:
+    monkeypatch.setattr(snapshot_search, "FEW", 0)
+    monkeypatch.setattr(snapshot_search, "SOON", 0)
+    monkeypatch.setattr(snapshot_search, "FACETS_SIDE_BY_SIDE", 2)
+    filters = SnapshotFilters(status=("SUCCESS",), workflow_name=("charge",))
+    items = [
+        WorkflowSnapshot(
+            workflow_id=f"w-{number:03}",
+            # Many at one time, then one after the other, then many again.
+            created_at_epoch_ms=T0 + min(max(number - 40, 0), 20),
+            status="ERROR" if number % 4 == 0 else "SUCCESS",
+            finished=True,
+            workflow_name="charge",
+            application_version=str(number % 5),
+        )
+        for number in range(100)
+    ]
+
+    async def body(db: Database) -> None:
+        shelf = Shelf(db)
+        await shelf.save(items)
+        expected = [item.workflow_id for item in items if _matches(item, filters)]
+        if descending:
+            expected.reverse()
+        assert await asyncio.wait_for(shelf.pages(filters, descending=descending), 30) == expected
+        for offset, limit in ((0, 7), (3, 7), (33, 20), (70, 9)):
+            page, _ = await SnapshotSearch(db).page(
+                shelf.number, filters, offset=offset, limit=limit, descending=descending
+            )
+            assert [item.workflow_id for item in page] == expected[offset : offset + limit]
+
+    run(body)
 
 
 def test_an_application_of_too_many_facets_is_searched_without(
