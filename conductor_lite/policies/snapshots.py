@@ -6,6 +6,7 @@ What one turn does is in `snapshot_sync`, how listings are asked for in `snapsho
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from conductor_lite.clock import Clock
@@ -23,7 +24,7 @@ from conductor_lite.policies.snapshot_sync import Sync
 from conductor_lite.policies.trusted_time import TrustedTime
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.records import ApplicationRecord
-from conductor_lite.store.snapshots import BATCH_SIZE
+from conductor_lite.store.snapshots import BATCH_SIZE, FACETS_BATCH_SIZE
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
 from conductor_lite.wording import noun, plural
 
@@ -227,15 +228,16 @@ class Snapshots:
             await sync.limit(floor)
 
     async def _prune(self, application: ApplicationRecord, sync: Sync) -> bool:
-        """Remove what is too old or too much; returns whether nothing of it is left."""
-        for _ in range(PRUNE_BATCHES):
-            removed = await self._store.prune(
+        """Remove what is too old or too much, and facets without workflows; returns whether none are left."""
+        is_over = await _batches(
+            lambda: self._store.prune(
                 sync.number, finished_before=self._keep_from(application), floor=sync.progress.floor
-            )
-            if removed < BATCH_SIZE:
-                await self._store.prune_facets(sync.number)
-                return True
-        return False
+            ),
+            BATCH_SIZE,
+        )
+        # Facets do not wait for that: an application that is always busy may take long to get there.
+        no_facets = await _batches(lambda: self._store.prune_facets(sync.number), FACETS_BATCH_SIZE)
+        return is_over and no_facets
 
     async def _clear(self, number: int) -> None:
         for _ in range(PRUNE_BATCHES):
@@ -256,6 +258,14 @@ class Snapshots:
         intervals = min(1 << setbacks, MAX_BACKOFF)
         spread = self._chance.uniform(1 - JITTER, 1 + JITTER)
         return float(application.snapshot_interval_secs * intervals * spread)
+
+
+async def _batches(remove: Callable[[], Awaitable[int]], size: int) -> bool:
+    """Remove batch after batch, as many as go in one round; returns whether the last one was not full."""
+    for _ in range(PRUNE_BATCHES):
+        if await remove() < size:
+            return True
+    return False
 
 
 def _explained(error: ConductorError) -> str:

@@ -215,7 +215,14 @@ class Snapshots:
         return len(doomed)
 
     async def prune_facets(self, number: int) -> int:
-        """Remove one batch of facets that no workflow has any more; gives how many there were."""
+        """Remove one batch of facets that no workflow has any more.
+
+        Args:
+            number: the source's.
+
+        Returns:
+            How many there were; fewer than ``FACETS_BATCH_SIZE`` when no others are left.
+        """
         async with self._db.read() as connection:
             found = await snapshot_facets.unused(connection, number, FACETS_BATCH_SIZE)
         if found:

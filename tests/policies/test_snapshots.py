@@ -20,6 +20,7 @@ from conductor_lite.policies.snapshot_asking import PAGE_SIZE
 from conductor_lite.policies.snapshot_sync import GAP_MS, Sync
 from conductor_lite.policies.snapshots import Snapshots
 from conductor_lite.protocol import ListWorkflows, ListWorkflowsReply
+from conductor_lite.store import snapshots as snapshots_store
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.records import ApplicationRecord
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
@@ -461,6 +462,35 @@ def test_workflows_of_another_application_in_the_same_database_are_left_out(play
         await stage.turn()
         await stage.full_pass()
         assert (await stage.known()).keys() == {"ours", "nobody's"}
+
+    play(body)
+
+
+@pytest.mark.parametrize("batches", [1, 100])
+def test_all_facets_without_workflows_go_also_while_others_are_left_to_remove(
+    play: Play, monkeypatch: pytest.MonkeyPatch, batches: int
+) -> None:
+    for module in (snapshots, snapshots_store):
+        monkeypatch.setattr(module, "FACETS_BATCH_SIZE", 10)
+    monkeypatch.setattr(snapshots, "PRUNE_BATCHES", batches)
+
+    async def body(stage: Stage) -> None:
+        for number in range(80):
+            stage.history.add(f"w{number:02}", T0 - DAY + number, application_version=f"v{number}")
+        await stage.turn()
+        await stage.sync.limit(T0)
+        rounds = []
+        async with asyncio.timeout(30):
+            while True:
+                is_over = await stage.policy._prune(stage.application, stage.sync)
+                async with stage.scene.conductor.db.read() as connection:
+                    facets = await connection.exec_driver_sql("SELECT number FROM workflow_snapshot_facets")
+                    rounds.append((len(await stage.known()), len(facets.all())))
+                if is_over:
+                    break
+        # Fifty of them go in one batch, and ten facets.
+        in_ones = [(30, 70), *((0, left) for left in range(60, -1, -10)), (0, 0)]
+        assert rounds == (in_ones if batches == 1 else [(0, 0)])
 
     play(body)
 
