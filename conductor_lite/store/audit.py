@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, delete, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.database import Database
@@ -162,15 +163,21 @@ class AuditLog:
 
 def _within(connection: AsyncConnection, reach: AuditReach) -> ColumnElement[bool]:
     columns = audit_log.c
-    named = member_of(connection, columns.details, "application_name")
     own = and_(columns.subject_type == reach.subject_type, columns.subject_id == reach.subject_id)
+    if not reach.applications:
+        return own
+    named = member_of(connection, columns.details, "application_name")
+    begins = {name: literal(at, columns.emitted_at.type) for name, at in reach.applications.items()}
+
+    def since_of(name: ColumnElement[Any]) -> ColumnElement[bool]:
+        # One step deep for any number of names, as databases are bound how deep a condition may be.
+        return columns.emitted_at >= case(begins, value=name)
+
     return or_(
         own,
-        *(
-            and_(
-                columns.emitted_at >= since,
-                or_(and_(columns.target_type == "application", columns.target_id == name), named == name),
-            )
-            for name, since in reach.applications.items()
+        and_(
+            # Which application it is takes long to find out, and most entries are about none of them.
+            or_(columns.target_id.in_(reach.applications), named.in_(reach.applications)),
+            or_(and_(columns.target_type == "application", since_of(columns.target_id)), since_of(named)),
         ),
     )

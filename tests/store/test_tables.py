@@ -19,6 +19,7 @@ from conductor_lite.store.records import (
     ApiKeyRecord,
     ApplicationRecord,
     AuditEntry,
+    AuditReach,
     ExecutorRecord,
     NewAuditEntry,
 )
@@ -427,6 +428,33 @@ class TestAuditLog:
             assert [entry.id for entry in first + rest] == [5, 4, 3, 2, 1]
             assert [entry.id for entry in await log.list("local", newest_id=5, limit=2)] == [5, 4]
             assert await log.known("local", among=2) == (("cancelWorkflow",), ("ci",))
+
+        run(body)
+
+    def test_a_reach_of_thousands_of_applications_finds_exactly_what_is_within(self, run: Run) -> None:
+        async def body(db: Database) -> None:
+            log = AuditLog(db)
+            since = {f"app-{number}": NOW + timedelta(minutes=number % 3) for number in range(1_500)}
+            about_app, about_type = {"application_name": "app-1"}, {"target_type": "application"}
+            await log.append(
+                [
+                    self.entry(0, details=about_app),  # an earlier one of that name
+                    self.entry(1, details=about_app),
+                    self.entry(1, target_id="app-2", **about_type),  # an earlier one of that name
+                    self.entry(2, target_id="app-2", **about_type),
+                    self.entry(3, target_id="app-2"),  # a workflow that is called like it
+                    self.entry(3, target_id="app-2", details=about_app),
+                    self.entry(3, target_id="other", details={"application_name": "other"}, **about_type),
+                    self.entry(0, subject_id="me"),
+                    self.entry(0, subject_id="me", subject_type="user"),
+                ]
+            )
+            reach = AuditReach(subject_type="api_key", subject_id="me", applications=since)
+            found = await log.list("local", reach=reach)
+            assert [entry.id for entry in found] == [6, 4, 2, 8]
+            assert await log.known("local", among=10, reach=reach) == (("cancelWorkflow",), ("ci",))
+            nothing = msgspec.structs.replace(reach, applications={})
+            assert [entry.id for entry in await log.list("local", reach=nothing)] == [8]
 
         run(body)
 
