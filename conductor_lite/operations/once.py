@@ -27,6 +27,7 @@ from conductor_lite.errors import (
     StoreError,
     UnauthenticatedError,
 )
+from conductor_lite.operations.begun import Begun, watching
 from conductor_lite.operations.context import Context
 
 logger = logging.getLogger(__name__)
@@ -39,8 +40,16 @@ MAX_ANSWER_BYTES = 64 * 1024
 
 #: Stands for an answer that was too long.
 _TOO_LONG = b""
-#: Failures that say that nothing was done.
-_REFUSALS = (ConflictError, ForbiddenError, InvalidError, NotFoundError, UnauthenticatedError)
+#: Failures that say that nothing was done, of what is not done in parts.
+_REFUSALS = (
+    ConflictError,
+    ExecutorReportedError,
+    ForbiddenError,
+    InvalidError,
+    NoHealthyExecutorError,
+    NotFoundError,
+    UnauthenticatedError,
+)
 
 
 class Caution(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,12 +149,13 @@ class Once:
         self, id_: int, attempt: Attempt, work: Callable[[Attempt], Awaitable[bytes]], caution: Caution
     ) -> bytes:
         store = self._context.idempotency_keys
-        try:
-            answer = await work(attempt)
-        except ConductorError as error:
-            if not attempt.again and _did_nothing(error, caution):
-                await self._free(id_)
-            raise
+        with watching() as begun:
+            try:
+                answer = await work(attempt)
+            except ConductorError as error:
+                if not attempt.again and _did_nothing(error, caution, begun):
+                    await self._free(id_)
+                raise
         try:
             await store.finish(id_, answer if len(answer) <= MAX_ANSWER_BYTES else _TOO_LONG)
         except StoreError:
@@ -175,10 +185,10 @@ class Once:
                 self._busy[key] = (lock, count - 1)
 
 
-def _did_nothing(error: ConductorError, caution: Caution) -> bool:
+def _did_nothing(error: ConductorError, caution: Caution, begun: Begun) -> bool:
     """Whether what failed like this left everything as it was, so that it may be tried again."""
-    if isinstance(error, StandingLostError):
+    if not begun.is_begun:
+        return True
+    if caution.in_parts or isinstance(error, StandingLostError):
         return False
-    if isinstance(error, NoHealthyExecutorError | ExecutorReportedError):
-        return not caution.in_parts
     return isinstance(error, _REFUSALS)

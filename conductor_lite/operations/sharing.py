@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from conductor_lite.errors import DeadlineExceededError
+from conductor_lite.operations.begun import changing
 from conductor_lite.operations.deadline import remaining_secs
 from conductor_lite.protocol import (
     GetMetrics,
@@ -119,7 +120,8 @@ class SharedAnswers:
         """
         if not isinstance(request, _READS):
             try:
-                return await ask()
+                with changing():
+                    return await ask()
             finally:
                 self._forget(application_id)
         if _seen.get() is None:

@@ -11,8 +11,9 @@ from support.served import LOCAL, Run, Served, served
 
 from conductor_lite.client import AsyncClient, RetryPolicy, calls
 from conductor_lite.config import Settings
-from conductor_lite.errors import NoHealthyExecutorError, StandingLostError
-from conductor_lite.operations import once
+from conductor_lite.errors import NoHealthyExecutorError, StandingLostError, StoreError
+from conductor_lite.operations import once, workflow_actions
+from conductor_lite.operations.begun import changing
 from conductor_lite.operations.once import Attempt, Caution, Outcome
 from conductor_lite.protocol import (
     ForkWorkflow,
@@ -21,7 +22,11 @@ from conductor_lite.protocol import (
     GetScheduleReply,
     GetWorkflow,
     GetWorkflowReply,
+    ListApplicationVersions,
+    ListApplicationVersionsReply,
     Restart,
+    Resume,
+    ResumeReply,
     ScheduleRecord,
     TriggerSchedule,
     TriggerScheduleReply,
@@ -32,6 +37,9 @@ SHOP = "/v2/orgs/local/apps/shop"
 PLAIN = Caution()
 FORK = f"{SHOP}/workflows/order-7/fork"
 TRIGGER = f"{SHOP}/schedules/nightly/trigger"
+RESUME = f"{SHOP}/workflows/bulk-resume"
+RULES = f"{SHOP}/alerting-rules"
+RULE = {"ruleType": "SlowQueue", "ruleMetadata": {"thresholdSecs": 60}}
 
 
 class Orders:
@@ -177,6 +185,8 @@ def test_keys_are_forgotten_after_a_day_or_when_there_are_too_many_and_long_answ
 
         # What may have been done in part, or was cut off by a lost right, is not simply tried again.
         async def fails(attempt: Attempt) -> bytes:
+            with changing():
+                pass
             raise failure
 
         failure: Exception = NoHealthyExecutorError("nobody")
@@ -192,6 +202,51 @@ def test_keys_are_forgotten_after_a_day_or_when_there_are_too_many_and_long_answ
             [error] = await asyncio.gather(ask("z", fails), return_exceptions=True)
             assert expected in str(error)
         assert not scene.conductor.operations.once._busy
+
+    run(body)
+
+
+def test_a_key_stays_taken_only_once_something_may_have_been_done(run: Run, monkeypatch: Any) -> None:
+    monkeypatch.setattr(workflow_actions, "CHUNK_SIZE", 1)
+    two = {"workflowIds": ["order-7", "order-8"]}
+    forked = {"workflowIds": ["order-7"], "fromLastFailure": True}
+
+    async def gone(*_: object) -> None:
+        return None
+
+    async def breaks(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    async def body(scene: Served) -> None:
+        await scene.application_id()
+        context = scene.conductor.operations.once._context
+
+        async def statuses(path: str, key: str, asked: Any) -> list[int]:
+            return [(await sent(scene, path, key, asked)).status_code for _ in range(2)]
+
+        # Nobody is connected, or the database fails before anything is sent: clients try again with that key.
+        for path, asked in ((RESUME, two), (f"{SHOP}/workflows/bulk-fork-from-failure", forked)):
+            assert await statuses(path, f"none-{path}", asked) == [503, 503]
+        with monkeypatch.context() as patch:
+            patch.setattr(context.applications, "get", breaks)
+            for path, asked in ((RESUME, two), (TRIGGER, None)):
+                assert await statuses(path, "broken", asked) == [503, 503]
+        orders = Orders()
+        orders.executor.answers(ListApplicationVersions, ListApplicationVersionsReply())
+        orders.executor.answers(Resume, ResumeReply(success=True))
+        await scene.connected(orders.executor)
+        assert await statuses(RESUME, f"none-{RESUME}", two) == [204, 204]
+        assert await statuses(TRIGGER, "broken", None) == [201, 201]
+        assert (orders.executor.count(Resume), orders.triggered) == (2, 1)
+        # Deleted between two messages; and done, but the audit log could not be written.
+        with monkeypatch.context() as patch:
+            patch.setattr(context.applications, "by_id", gone)
+            assert await statuses(RESUME, "half", two) == [404, 409]
+        with monkeypatch.context() as patch:
+            patch.setattr(context.audit_log, "append", breaks)
+            for path, asked in ((RESUME, two), (TRIGGER, None), (RULES, RULE)):
+                assert await statuses(path, f"done-{path}", asked) == [503, 409]
+        assert (orders.executor.count(Resume), orders.triggered) == (5, 2)
 
     run(body)
 
