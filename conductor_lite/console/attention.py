@@ -27,22 +27,9 @@ def links(item: Attention) -> tuple[Link, ...]:
     name = item.application_name
     match item.kind:
         case kinds.WORKFLOW_FAILING:
-            return (
-                Link(label="Failed runs", url=failed_url(name, item.workflow_name, item.since)),
-                Link(
-                    label="Fork from failure…",
-                    # Whoever comes later forks none of them once more.
-                    url=app_url(
-                        name,
-                        "bulk",
-                        "fork-from-failure",
-                        **_failed(item.workflow_name, item.since),
-                        was_forked="no",
-                        range="all",
-                    ),
-                    asks=True,
-                ),
-            )
+            runs = Link(label="Failed runs", url=failed_url(name, item.workflow_name, item.since))
+            # Without a name it would fork every workflow that failed, also those that other items are about.
+            return (runs, _fork(item)) if item.workflow_name else (runs,)
         case kinds.QUEUE_STUCK if item.queue_name:
             queue = item.queue_name
             return (
@@ -71,6 +58,13 @@ def links(item: Attention) -> tuple[Link, ...]:
             return (Link(label="Health", url="/settings"),)
         case _:
             return ()
+
+
+def _fork(item: Attention) -> Link:
+    failed = _failed(item.workflow_name, item.since)
+    # Whoever comes later forks none of them once more.
+    url = app_url(item.application_name, "bulk", "fork-from-failure", **failed, was_forked="no", range="all")
+    return Link(label="Fork from failure…", url=url, asks=True)
 
 
 def failed_url(application_name: str, workflow_name: str | None, since: datetime | None) -> str:

@@ -28,6 +28,7 @@ from starlette.applications import Starlette
 from conductor_lite.auth.actor import Actor
 from conductor_lite.config import Settings
 from conductor_lite.console.app_settings import AppSettingsPage
+from conductor_lite.console.attention import links
 from conductor_lite.console.audit import AuditPage
 from conductor_lite.console.executors import ExecutorsPage
 from conductor_lite.console.home import HomePage
@@ -35,6 +36,7 @@ from conductor_lite.console.keys import KeysPage
 from conductor_lite.console.overview import OverviewPage
 from conductor_lite.console.preferences_page import PreferencesPage
 from conductor_lite.console.site import Site
+from conductor_lite.operations.attention import WORKFLOW_FAILING, Attention
 from conductor_lite.operations.overview import Overview
 
 PATHS = (
@@ -477,6 +479,18 @@ def test_what_one_may_not_do_is_absent(connect: Connect, operations: PicturedOpe
     assert "Failed runs" in home
     assert "Fork from failure" not in home
     assert 'href="/keys" data-go' not in page
+
+
+def test_only_workflows_that_are_named_are_forked_from_where_they_failed() -> None:
+    one = Attention(
+        kind=WORKFLOW_FAILING, application_name="orders", title="", advice="", workflow_name="charge"
+    )
+    assert [(link.label, "name=charge" in link.url) for link in links(one)] == [
+        ("Failed runs", True),
+        ("Fork from failure…", True),
+    ]
+    # Those that are counted together have no name, and without one all that failed would be meant.
+    assert [link.label for link in links(msgspec.structs.replace(one, workflow_name=None))] == ["Failed runs"]
 
 
 @pytest.mark.parametrize(
