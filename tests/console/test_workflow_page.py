@@ -311,6 +311,11 @@ def test_of_a_long_payload_more_is_unfolded_on_demand_and_all_of_it_is_searched(
         assert [place["hit"] for place in data["found"]["places"]] == ["item 9999"]
         nowhere = await scene.reader.page(f"{PAGE}/payload?of=input&find=%3Cb%3E")
         assert "Nowhere in the whole text: &lt;b&gt;" in re.sub(r"</?q>", "", nowhere)
+        # On the workflow's page as well, and by the whole of an id that is shown cut.
+        long = "x" * 3_000
+        scene.shop.holds(workflow(long, input=repr(list(range(400)))))
+        html = await scene.reader.page(f"/apps/{APPLICATION}/workflows/~?id={long}")
+        assert f'<input type="hidden" name="id" value="{long}">' in html.partition("data-find-all")[2]
 
     play(tmp_path, body)
 

@@ -131,6 +131,7 @@ class WorkflowPage:
                 ),
                 "content": content,
                 "language": subject.language,
+                "whole_id": id_,
                 **payload_extras(subject.url, small_tree),
             },
         )

@@ -87,6 +87,7 @@ class PayloadPage:
                 "frame": frame(application, actor, "workflows"),
                 "back": workflow_url(name, id_),
                 "language": language,
+                "whole_id": id_,
                 **payload_extras(
                     functools.partial(workflow_url, name, id_),
                     lambda *_: shown.payload,
