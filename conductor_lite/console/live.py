@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from conductor_lite.auth.actor import Actor
+from conductor_lite.console.forms import CSRF_COOKIE
 from conductor_lite.console.preferences import preferences
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 _Key: TypeAlias = tuple[object, ...]
 
 MAX_STREAMS = 128
-#: Different pages that are watched for one reader; on further ones his browser asks every few seconds.
+#: Different pages that are watched for one browser; on further ones it asks every few seconds.
 MAX_PAGES = 16
 HEARTBEAT_SECS = 15.0
 #: Least time between two announcements on one stream.
@@ -84,7 +85,7 @@ class EventStreams:
             if len(url) > _MAX_URL_LENGTH:
                 raise NotFoundError("There is no page at so long an address.")
             target = self._site.page_request(request, url)
-            reader, key = _reader(actor), _fingerprint(request, actor, url)
+            reader, key = _reader(request, actor), _fingerprint(request, actor, url)
             if reason := self._refusal(reader, key):
                 return _refused(reason)
             # What may not be seen is refused here, as the page itself would.
@@ -285,9 +286,12 @@ def _refused(reason: str) -> Response:
     return PlainTextResponse(f"{reason}\n", 503, {"Retry-After": "30"})
 
 
-def _reader(actor: Actor) -> _Key:
-    """Who has so many pages open."""
-    return (actor.organization_id, actor.subject_type, actor.subject_id, actor.source_ip)
+def _reader(request: Request, actor: Actor) -> _Key:
+    """Who has so many pages open: one browser, as far as can be told."""
+    # Without a login, all who come through one proxy are one subject at one address; their cookies differ.
+    # Who makes one up gains little: `MAX_STREAMS` bounds them all.
+    browser = request.cookies.get(CSRF_COOKIE, "")
+    return (actor.organization_id, actor.subject_type, actor.subject_id, actor.source_ip, browser)
 
 
 def _fingerprint(request: Request, actor: Actor, url: str) -> _Key:

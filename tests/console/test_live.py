@@ -15,6 +15,7 @@ from support.wait import wait_until_async
 from conductor_lite.auth.actor import Actor
 from conductor_lite.config import Settings
 from conductor_lite.console import live
+from conductor_lite.console.forms import CSRF_COOKIE
 from conductor_lite.console.home import HomePage
 from conductor_lite.console.live import EventStreams
 from conductor_lite.console.overview import OverviewPage
@@ -29,7 +30,9 @@ DEADLINE_SECS = 5
 class Reader:
     """One browser's end of a stream, spoken to in ASGI."""
 
-    def __init__(self, streams: EventStreams, page: str, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, streams: EventStreams, page: str, address: str = "127.0.0.1", browser: str = "one"
+    ) -> None:
         self.status = 0
         self.text = ""
         #: When changes were announced, by the loop's clock.
@@ -40,7 +43,7 @@ class Reader:
             "method": "GET",
             "path": "/events",
             "query_string": f"page={quote(page)}".encode(),
-            "headers": [],
+            "headers": [(b"cookie", f"{CSRF_COOKIE}={browser}".encode())],
             "client": (address, 40_000),
         }
         self.task = asyncio.create_task(self._run(streams, scope))
@@ -115,8 +118,8 @@ class Case:
         site.knows([*pages, Route("/counter", site.shows(self.counter.show))])
         self.streams = EventStreams(site, self.closing)
 
-    def reader(self, page: str, address: str = "127.0.0.1") -> Reader:
-        return Reader(self.streams, page, address)
+    def reader(self, page: str, address: str = "127.0.0.1", browser: str = "one") -> Reader:
+        return Reader(self.streams, page, address, browser)
 
 
 def watching() -> list[str]:
@@ -325,6 +328,9 @@ def test_few_different_pages_are_watched_for_one_reader_and_the_rest_is_left_to_
         assert case.streams.watches == live.MAX_PAGES
         another = case.reader("/counter?n=more", "192.0.2.7")
         await another.saw("event: ready")
+        # Colleagues without a login, all behind one proxy.
+        colleague = case.reader("/counter?n=more", browser="two")
+        await colleague.saw("event: ready")
         # The place of a page is free once its last stream has ended.
         readers[0].gone.set()
         await readers[0].ended()
@@ -338,7 +344,7 @@ def test_few_different_pages_are_watched_for_one_reader_and_the_rest_is_left_to_
         await late.saw("event: ready")
         assert case.counter.looks > looks
         case.closing.set()
-        for reader in (*readers, another, late):
+        for reader in (*readers, another, colleague, late):
             await reader.ended()
 
     run(body)
