@@ -1,16 +1,20 @@
 """A workflow's page: its head and views, whatever the executor says or does not say."""
 
+import asyncio
 import json
 import re
 from html import unescape
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from console.bookshop import NOW_MS, PAGE, Scene, play, step, text_of, workflow
 from support.served import APPLICATION, LOCAL
 
+from conductor_lite.console.kept import Kept
 from conductor_lite.console.urls import workflow_url
+from conductor_lite.console.workflow import carried
 from conductor_lite.operations.applications import ApplicationChanges
 from conductor_lite.protocol import (
     EventRecord,
@@ -28,6 +32,7 @@ from conductor_lite.protocol import (
     ListWorkflowsReply,
     NotificationRecord,
     Reply,
+    StepRecord,
     StreamRecord,
     WorkflowRecord,
 )
@@ -238,8 +243,35 @@ def test_what_is_on_record_is_fetched_once_however_often_the_page_is_looked_at(t
         assert "delivered" in page
         assert loaded == [False, True]
         assert (await look())[1] == [False]
+        # Deleted, and begun anew under the same id: its steps only look the same.
+        scene.shop.holds(workflow(created_at_epoch_ms=NOW_MS - 1))
+        scene.shop.steps["order-7"] = [step(1, output="of another")]
+        page, _, steps = await look()
+        assert ("of another" in page, steps) == (True, [(True, 101, 0)])
 
     play(tmp_path, body)
+
+
+def test_results_of_steps_that_tell_no_times_are_fetched_each_time(tmp_path: Path) -> None:
+    async def body(scene: Scene) -> None:
+        untold = {"started_at_epoch_ms": None, "completed_at_epoch_ms": None}
+        scene.shop.holds(workflow())
+        scene.shop.steps["order-7"] = [step(1, output="once"), step(2, output="before", **untold)]
+        assert "before" in text_of(await scene.reader.page(PAGE))
+        scene.shop.steps["order-7"][1] = step(2, output="later", **untold)
+        page = text_of(await scene.reader.page(PAGE))
+        assert ("once" in page, "later" in page, "before" in page) == (True, True, False)
+
+    play(tmp_path, body)
+
+
+def test_long_names_of_steps_that_are_kept_weigh_as_well() -> None:
+    async def fetch(after: int, results: bool) -> list[StepRecord]:
+        return [step(1, "n" * 5_000, child_workflow_id="c" * 7_000)][after:]
+
+    with patch.object(carried, "_STEPS", Kept(most=100_000, secs=60)) as kept:
+        asyncio.run(carried.with_results(("shop", False, "order-7"), NOW_MS, 0, fetch))
+    assert kept.weight > 12_000
 
 
 def test_large_payloads_stay_off_the_page_until_they_are_asked_for(tmp_path: Path) -> None:

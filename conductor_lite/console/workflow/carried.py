@@ -58,8 +58,8 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
 #: How a workflow was when its payloads were fetched.
 _State: TypeAlias = tuple[object, ...]
 _PAYLOADS: Kept[Whose, tuple[_State, Payloads]] = Kept(_MOST_CHARS, _KEPT_SECS)
-#: By whose steps they are, and how many stand before them.
-_STEPS: Kept[tuple[Whose, int], tuple[CarriedStep, ...]] = Kept(_MOST_CHARS, _KEPT_SECS)
+#: By whose steps they are, when that workflow was made (ms since 1970), and how many stand before them.
+_STEPS: Kept[tuple[Whose, int | None, int], tuple[CarriedStep, ...]] = Kept(_MOST_CHARS, _KEPT_SECS)
 
 Fetch: TypeAlias = Callable[[bool], Awaitable[Fetched]]
 FetchSteps: TypeAlias = Callable[[int, bool], Awaitable[Sequence[StepRecord]]]
@@ -92,15 +92,19 @@ async def with_payloads(whose: Whose, fetch: Fetch) -> Fetched:
     return msgspec.structs.replace(found, payloads=payloads)
 
 
-async def with_results(whose: Whose, offset: int, fetch: FetchSteps) -> tuple[CarriedStep, ...]:
+async def with_results(
+    whose: Whose, created_at_epoch_ms: int | None, offset: int, fetch: FetchSteps
+) -> tuple[CarriedStep, ...]:
     """Some steps with their results.
 
     Args:
         whose: tells workflows apart.
+        created_at_epoch_ms: tells a workflow from one that was deleted and had the same id.
         offset: steps that stand before them.
         fetch: gets those after so many more, with results if it is told so; what it raises is passed on.
     """
-    kept = _STEPS.get((whose, offset)) or ()
+    key = (whose, created_at_epoch_ms, offset)
+    kept = _STEPS.get(key) or ()
     known = 0
     if kept:
         bare = await fetch(0, False)
@@ -112,7 +116,9 @@ async def with_results(whose: Whose, offset: int, fetch: FetchSteps) -> tuple[Ca
     # Whoever knows no offset sends the others again.
     fresh = [record for record in await fetch(known, True) if record.function_id not in numbers]
     steps = (*kept[:known], *(_step(record, offset + known + at) for at, record in enumerate(fresh)))
-    _STEPS.put((whose, offset), steps, sum(_weight_of(step) for step in steps))
+    # Without times nobody can tell whether a step is still the same.
+    lasting = tuple(takewhile(_tells_times, steps))
+    _STEPS.put(key, lasting, 1_000 + sum(_weight_of(step) for step in lasting))
     return steps
 
 
@@ -132,6 +138,11 @@ def _payloads(workflow: WorkflowRecord) -> Payloads:
         output=sample_or_none(Address(of="output"), workflow.output),
         error=sample_or_none(Address(of="error"), workflow.error),
     )
+
+
+def _tells_times(step: CarriedStep) -> bool:
+    record = step.record
+    return record.started_at_epoch_ms is not None or record.completed_at_epoch_ms is not None
 
 
 def _is_same(pair: tuple[CarriedStep, StepRecord]) -> bool:
@@ -164,7 +175,9 @@ def _row(address: Address, text: str | None) -> Sample | None:
 
 
 def _weight_of(step: CarriedStep) -> int:
-    return len(step.record.error or "") + _weight(step.output, step.error)
+    record = step.record
+    texts = (record.function_name, record.child_workflow_id, record.error)
+    return sum(len(text or "") for text in texts) + _weight(step.output, step.error)
 
 
 def _weight(*samples: Sample | None) -> int:

@@ -71,7 +71,7 @@ async def steps_page(subject: Subject) -> StepsPage:
         found = await workflows.steps(*subject.target, limit=limit, offset=place, load_output=results)
         return _window(found, place, limit)
 
-    found = await with_results(subject.whose, offset, fetch)
+    found = await with_results(subject.whose, subject.workflow.created_at_epoch_ms, offset, fetch)
     shown, has_next = found[:STEPS_PER_PAGE], len(found) > STEPS_PER_PAGE
     total = offset + len(shown) if not has_next and (shown or page == 1) else None
     records = [step.record for step in shown]
