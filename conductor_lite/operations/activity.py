@@ -135,15 +135,16 @@ class Activities:
         # The clock may have been set back.
         if last is not None and 0 <= age_secs < KEPT_SECS:
             return last
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read(now))
+        reading = self._reading
+        if reading is None or reading.done():
+            reading = self._reading = asyncio.create_task(self._read(now))
             # Where nobody waits for it, the next one to come hears of its failure.
-            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+            reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         if last is not None and 0 <= age_secs < STALE_SECS:
             return last
-        # Others wait for it as well.
-        done, _ = await asyncio.wait({self._reading}, timeout=patience_secs)
-        return self._reading.result() if done else None
+        # Others wait for it as well, and may begin another one before this one wakes up.
+        done, _ = await asyncio.wait({reading}, timeout=patience_secs)
+        return reading.result() if done else None
 
     async def _read(self, now: float) -> _Reading:
         quarter = floor(int(now), QUARTER)

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 from support.figures import START, Clocks, Collecting, Workflow
 
+from conductor_lite.errors import StoreError
 from conductor_lite.fleet.views import DEAD, DISCONNECTED, HEALTHY, ExecutorView, RecoveryView, VersionView
 from conductor_lite.operations.activity import Activities, Activity, Backlog, Outcomes
 from conductor_lite.operations.applications import Application
@@ -312,5 +313,26 @@ def test_what_waits_is_not_known_of_an_application_that_went_away(run: Any) -> N
         await scene.minutes(4)
         away = (await activities.of([id_]))[id_]
         assert (away.backlogs, away.waiting) == (None, None)
+
+    run(body)
+
+
+def test_who_waits_for_a_reading_that_fails_hears_of_that_one_though_another_has_begun(run: Any) -> None:
+    async def body(scene: Collecting, activities: Activities) -> None:
+        await scene.application()
+        read, others = scene.reading.recent_totals, list[asyncio.Task[Any]]()
+
+        async def failing_once(*arguments: Any) -> Any:
+            if others:
+                return await read(*arguments)
+            loop = asyncio.get_running_loop()
+            # Comes in after the failure, and before who waits for it has woken up.
+            loop.call_soon(lambda: others.append(loop.create_task(activities.of([]))))
+            raise StoreError("The disk is gone.")
+
+        with patch.object(scene.reading, "recent_totals", failing_once):
+            with pytest.raises(StoreError, match="gone"):
+                await activities.of([])
+            assert await others[0] == {}
 
     run(body)
