@@ -39,6 +39,7 @@ from conductor_lite.policies.orphans import OrphanSweep
 from conductor_lite.policies.retention import RetentionPolicy
 from conductor_lite.policies.runner import PolicyRunner
 from conductor_lite.policies.snapshots import Snapshots
+from conductor_lite.policies.trusted_time import TrustedTime
 from conductor_lite.store.alerting_rules import AlertingRules
 from conductor_lite.store.alerts import Alerts
 from conductor_lite.store.applications import Applications
@@ -149,6 +150,7 @@ class Conductor:
                 verifier=verifier,
                 changes=changes,
                 now=clock.now,
+                trusted_now=TrustedTime(clock).now,
             )
         )
         self.executor_endpoint = ExecutorEndpoint(settings, self.fleet, self.operations.connecting.admit)

@@ -86,6 +86,7 @@ class Context:
         verifier: KeyVerifier,
         changes: Changes,
         now: Callable[[], datetime],
+        trusted_now: Callable[[], datetime],
     ) -> None:
         self.settings = settings
         self.applications = applications
@@ -111,6 +112,8 @@ class Context:
         self.verifier = verifier
         self.changes = changes
         self.now = now
+        #: For those who forget what is old: a calendar that jumps ahead is not believed at once.
+        self.trusted_now = trusted_now
         self._shared = SharedAnswers()
 
     async def application(self, actor: Actor, name: str) -> ApplicationRecord:

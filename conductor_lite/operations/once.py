@@ -126,7 +126,7 @@ class Once:
                 request_digest=digest,
                 new_id=str(uuid.uuid4()),
                 now=now,
-                expired_before=now - EXPIRY,
+                expired_before=self._context.trusted_now() - EXPIRY,
                 keep=MAX_KEYS,
             )
             if record.request_digest != digest:
