@@ -83,15 +83,18 @@
   // Where they were chosen; other filters begin with none but those that still show.
   let chosenAt = null;
 
-  const whereabouts = () => {
-    const url = new URL($("#live").dataset.url, window.location.href);
+  const place = (address) => {
+    const url = new URL(address, window.location.href);
     url.searchParams.delete("open");
     return url.href;
   };
 
+  // Of the rows that show; the page's own address is ahead of them while those of other filters are on their way.
+  let shownAt = place($("#live").dataset.url);
+
   const choose = () => {
-    // Those from elsewhere stay of elsewhere, also while the rows of other filters are on their way.
-    if (!chosen.size) chosenAt = whereabouts();
+    // Those from elsewhere stay of elsewhere.
+    if (!chosen.size) chosenAt = shownAt;
     for (const box of $$("[data-select]")) chosen[box.checked ? "add" : "delete"](box.value);
     count();
   };
@@ -102,14 +105,15 @@
     count();
   };
 
-  const chooseAgain = () => {
+  const chooseAgain = (event) => {
     const boxes = $$("[data-select]");
-    if (whereabouts() !== chosenAt) {
+    shownAt = place(event.detail.url);
+    if (shownAt !== chosenAt) {
       const here = new Set(boxes.map((box) => box.value));
       for (const value of chosen) if (!here.has(value)) chosen.delete(value);
     }
     for (const box of boxes) box.checked = chosen.has(box.value);
-    if (chosen.size) chosenAt = whereabouts();
+    if (chosen.size) chosenAt = shownAt;
     count();
   };
 

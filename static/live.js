@@ -61,11 +61,13 @@
     refreshing = true;
     again = false;
     last = Date.now();
+    // The filters may change while the answer is on its way; what comes is still of these.
+    const { url } = part().dataset;
     let answered = false;
     const hear = () => { answered = true; };
     document.addEventListener("htmx:after:swap", hear, { once: true });
     try {
-      await htmx.ajax("GET", part().dataset.url, {
+      await htmx.ajax("GET", url, {
         target: "#live",
         swap: "outerMorph",
         // By this the server knows to send the live part alone.
@@ -76,7 +78,7 @@
       refreshing = false;
     }
     if (answered) {
-      document.dispatchEvent(new CustomEvent("console:refreshed"));
+      document.dispatchEvent(new CustomEvent("console:refreshed", { detail: { url } }));
       // Another filter makes it another page to watch.
       if (stream && part().dataset.url !== streamOf) open();
       show(stream?.readyState === EventSource.OPEN ? "live" : "polling");

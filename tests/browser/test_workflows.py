@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from browser.conftest import Open
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from support.console_routes import carries_out
 from support.showcase import APPLICATION, Showcase
 
@@ -138,6 +138,20 @@ def test_the_tree_opens_level_by_level_and_keeps_what_is_selected(
     page.get_by_label("Id", exact=True).fill("nested-")
     expect(page.locator("[data-selected-count]")).to_have_text("1")
     page.get_by_label("Id", exact=True).fill("waiting-")
+    expect(page.locator(".selection")).to_be_hidden()
+    # Also when rows of the filter before come while those of another are typed already.
+    row(page, "waiting-1").get_by_role("checkbox").check()
+    on_its_way: list[Route] = []
+    page.route(
+        re.compile(r"/workflows\?"),
+        lambda route: route.continue_() if on_its_way else on_its_way.append(route),
+    )
+    with page.expect_request(re.compile(r"/workflows\?")):
+        page.evaluate("document.dispatchEvent(new CustomEvent('console:refresh'))")
+    page.get_by_label("Id", exact=True).fill("nested-")
+    expect(page.locator("#live")).to_have_attribute("data-url", re.compile(r"id=nested-"))
+    on_its_way[0].continue_()
+    expect(row(page, "nested-1")).to_be_visible()
     expect(page.locator(".selection")).to_be_hidden()
     page.goto(opened)
     expect(page.locator("tbody tr")).to_have_count(4)
