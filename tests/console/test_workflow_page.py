@@ -65,6 +65,8 @@ def test_page_tells_what_is_known_where_it_came_from_and_what_came_from_it(tmp_p
             workflow("order-7-again", forked_from="order-7", status="PENDING"),
             workflow("unrelated"),
         )
+        # The executor's clock is a little behind the database's.
+        scene.shop.steps["order-7"] = [step(1, started_at_epoch_ms=NOW_MS + 1_500)]
         html = await scene.reader.page(PAGE)
         page = text_of(html)
         for words in (
@@ -155,7 +157,7 @@ def test_steps_are_cut_here_where_the_sdk_knows_neither_limit_nor_offset(tmp_pat
 def test_steps_tell_their_kind_their_fate_and_their_children(tmp_path: Path) -> None:
     async def body(scene: Scene) -> None:
         # Recovered after its first step: dequeued for the last time after that began.
-        queued = {"queue_name": "parcels", "dequeued_at_epoch_ms": NOW_MS + 1_500}
+        queued = {"queue_name": "parcels", "dequeued_at_epoch_ms": NOW_MS + 2_500}
         scene.shop.holds(workflow(status="ERROR", output=None, error="boom", **queued))
         scene.shop.steps["order-7"] = [
             step(1, output=None, error="declined"),

@@ -1,6 +1,7 @@
 """The first view of a workflow's page: its payloads, the workflows around it, and its steps."""
 
 import asyncio
+from datetime import timedelta
 
 import msgspec
 
@@ -11,6 +12,9 @@ from conductor_lite.console.workflow.relatives import Family, family
 from conductor_lite.console.workflow.steps import StepsPage, steps_page
 from conductor_lite.console.workflow.subject import Subject, WorkflowView
 from conductor_lite.errors import DispatchError
+
+#: The database's clock tells when a workflow was dequeued, the executor's when its steps began.
+_CLOCKS_APART = timedelta(seconds=1)
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +56,7 @@ def _tells_waiting(workflow: WorkflowFacts, steps: StepsPage | None) -> bool:
         return True
     # What a fork took over was done before the fork was made.
     starts = [step.started_at for step in steps.rows if step.started_at and step.started_at >= created]
-    return steps.offset == 0 and all(start >= dequeued for start in starts)
+    return steps.offset == 0 and all(start >= dequeued - _CLOCKS_APART for start in starts)
 
 
 async def _steps(subject: Subject) -> tuple[StepsPage | None, str]:
