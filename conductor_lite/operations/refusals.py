@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: Entries of their own that a minute's refusals get; the others of that minute are counted.
 MAX_SINGLE = 20
+#: The same for those by unknown callers, who can flood for months; the others of them are one count.
+MAX_SINGLE_UNKNOWN = 3
 #: Counts that are told apart, by who asked for what; what is beyond is counted together.
 MAX_COUNTS = 10
 WINDOW_SECS = 60.0
@@ -32,6 +34,12 @@ GATHER_SECS = 0.2
 _MAX_TEXT = 300
 _MAX_FAULTS = 10
 _OTHERS = ("refused", "")
+_UNKNOWN = ("refused", "unknown")
+#: What an entry says first that counts what is not told apart.
+_TOGETHER = {
+    _OTHERS: "Too many to be told apart; this is the first of them. ",
+    _UNKNOWN: "Those by unknown callers are counted together; this is the first of them. ",
+}
 
 
 class Refusals:
@@ -41,8 +49,9 @@ class Refusals:
         self._context = context
         # Entries to be written at the next occasion.
         self._fresh: list[NewAuditEntry] = []
-        # How many entries of their own the present window has got, and when it began by the monotonic clock.
-        self._single = 0
+        # How many entries of their own the present window has got, by those who are known and by others, and
+        # when it began by the monotonic clock.
+        self._single = self._single_unknown = 0
         self._window_began = 0.0
         # Refusals of this window that got none, by operation and who asked.
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -105,13 +114,19 @@ class Refusals:
     def _take(self, entry: NewAuditEntry) -> None:
         now = time.monotonic()
         if not self._counts and now - self._window_began >= WINDOW_SECS:
-            self._window_began, self._single = now, 0
-        if self._single < MAX_SINGLE:
+            self._window_began, self._single, self._single_unknown = now, 0, 0
+        kind = (entry.operation, entry.subject_id)
+        if entry.subject_type == "unknown":
+            if self._single_unknown < MAX_SINGLE_UNKNOWN:
+                self._single_unknown += 1
+                self._fresh.append(entry)
+                return
+            kind = _UNKNOWN
+        elif self._single < MAX_SINGLE:
             self._single += 1
             self._fresh.append(entry)
             return
-        kind = (entry.operation, entry.subject_id)
-        if kind not in self._counts and len(self._counts) >= MAX_COUNTS:
+        elif kind not in self._counts and len(self._counts.keys() - _TOGETHER.keys()) >= MAX_COUNTS:
             kind = _OTHERS
         self._counts[kind] += 1
         self._examples.setdefault(kind, entry)
@@ -141,10 +156,8 @@ class Refusals:
         for kind, count in self._counts.items():
             example = self._examples[kind]
             details = {**example.details, "count": count}
-            if kind == _OTHERS:
-                details["error"] = "Too many to be told apart; this is the first of them. " + str(
-                    details["error"]
-                )
+            if kind in _TOGETHER:
+                details["error"] = _TOGETHER[kind] + str(details["error"])
             entries.append(msgspec.structs.replace(example, details=details))
         self._counts.clear()
         self._examples.clear()

@@ -9,7 +9,7 @@ from support.api import Api
 from support.served import LOCAL
 from support.wait import wait_until_async
 
-from conductor_lite.errors import ForbiddenError
+from conductor_lite.errors import ForbiddenError, UnauthenticatedError
 from conductor_lite.operations import refusals
 
 SHOP = "/v2/orgs/local/apps/shop"
@@ -77,7 +77,7 @@ def test_a_flood_is_counted_and_neither_waits_nor_fills_the_log(
         def flood() -> None:
             for number in range(5_000):
                 operation = f"op-{number % 100 if number % 2 else 1}"
-                api.operations.refusals.note(None, operation, "workflow", "x" * 10_000, error)
+                api.operations.refusals.note(LOCAL, operation, "workflow", "x" * 10_000, error)
 
         flood()
         most = refusals.MAX_SINGLE + refusals.MAX_COUNTS + 1
@@ -90,5 +90,28 @@ def test_a_flood_is_counted_and_neither_waits_nor_fills_the_log(
         flood()
         await asyncio.wait_for(api.operations.refusals.stop(), 5)
         assert len(await entries(api, 2 * most)) == 2 * most
+
+    run(body)
+
+
+def test_callers_that_nobody_knows_have_a_small_share_of_their_own(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Over only when the server stops, however slow the machine is.
+    monkeypatch.setattr(refusals, "WINDOW_SECS", 600.0)
+
+    async def body(api: Api) -> None:
+        for number in range(1_000):
+            api.operations.refusals.note(None, f"op-{number}", "workflow", "x", UnauthenticatedError("who?"))
+        # They take nothing from those who are known.
+        for number in range(refusals.MAX_SINGLE + refusals.MAX_COUNTS):
+            api.operations.refusals.note(LOCAL, f"op-{number}", "workflow", "x", ForbiddenError("no"))
+        await asyncio.wait_for(api.operations.refusals.stop(), 5)
+        found = await entries(api, 1)
+        unknown = [entry for entry in found if entry.subject_type == "unknown"]
+        assert [entry.details.get("count") for entry in unknown] == [None, None, None, 997]
+        assert "counted together" in unknown[-1].details["error"]
+        known = [entry.operation for entry in found if entry.subject_type == "user"]
+        assert known == [f"op-{number}" for number in range(refusals.MAX_SINGLE + refusals.MAX_COUNTS)]
 
     run(body)
