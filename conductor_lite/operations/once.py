@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -37,6 +38,9 @@ EXPIRY = timedelta(hours=24)
 MAX_KEYS = 10_000
 #: Longest answer that is kept.
 MAX_ANSWER_BYTES = 64 * 1024
+
+#: Texts in a request that have more characters than this, such as an export, are not written as JSON.
+LONG_TEXT = 256 * 1024
 
 #: Stands for an answer that was too long.
 _TOO_LONG = b""
@@ -116,7 +120,7 @@ class Once:
             ConflictError: whether an earlier attempt did it is not known, or its answer was too long to keep.
             StoreError: the key cannot be put on record; nothing was done.
         """
-        digest = hashlib.sha256(msgspec.json.encode(request)).hexdigest()
+        digest = await _digest(request)
         subject, now = f"{actor.subject_type}:{actor.subject_id}", self._context.now()
         async with self._alone((actor.organization_id, subject, key)):
             record, is_new = await self._context.idempotency_keys.begin(
@@ -183,6 +187,34 @@ class Once:
                 del self._busy[key]
             else:
                 self._busy[key] = (lock, count - 1)
+
+
+async def _digest(request: object) -> str:
+    """Tells requests apart. An export may have 64 MiB: it is hashed as it is, and beside the event loop."""
+    long_texts: list[str] = []
+    content = msgspec.json.encode(_taken_out(msgspec.to_builtins(request), long_texts))
+    if long_texts:
+        return await asyncio.to_thread(_hashed, content, long_texts)
+    return _hashed(content, long_texts)
+
+
+def _taken_out(value: Any, long_texts: list[str], levels: int = 2) -> Any:
+    """The same without the long texts among a body's fields, which are put into the list."""
+    if isinstance(value, str) and len(value) > LONG_TEXT:
+        long_texts.append(value)
+        return {"long_text": len(long_texts)}
+    if levels and isinstance(value, dict):
+        return {name: _taken_out(one, long_texts, levels - 1) for name, one in value.items()}
+    if levels and isinstance(value, list | tuple):
+        return [_taken_out(one, long_texts, levels - 1) for one in value]
+    return value
+
+
+def _hashed(content: bytes, long_texts: list[str]) -> str:
+    digest = hashlib.sha256(content)
+    for text in long_texts:
+        digest.update(hashlib.sha256(text.encode()).digest())
+    return digest.hexdigest()
 
 
 def _did_nothing(error: ConductorError, caution: Caution, begun: Begun) -> bool:

@@ -1,8 +1,11 @@
 """Requests and forms that are sent twice: done once, across failures and restarts."""
 
 import asyncio
+import hashlib
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -262,6 +265,36 @@ def test_a_key_stays_taken_only_once_something_may_have_been_done(run: Run, monk
             for path, asked in ((RESUME, two), (TRIGGER, None), (RULES, RULE)):
                 assert await statuses(path, f"done-{path}", asked) == [503, 409]
         assert (orders.executor.count(Resume), orders.triggered) == (5, 2)
+
+    run(body)
+
+
+def test_long_requests_are_told_apart_without_holding_others_up(run: Run, monkeypatch: Any) -> None:
+    hashed: list[tuple[int, bool]] = []
+    loop_thread = threading.get_ident()
+
+    def sha256(content: bytes) -> Any:
+        hashed.append((len(content), threading.get_ident() == loop_thread))
+        return hashlib.sha256(content)
+
+    monkeypatch.setattr(once, "hashlib", SimpleNamespace(sha256=sha256))
+
+    async def body(scene: Served) -> None:
+        async def work(attempt: Attempt) -> bytes:
+            return b"done"
+
+        async def ask(text: str, other: str = "x") -> Outcome:
+            asked = ["import", Restart(workflow_id=text), other]
+            return await scene.conductor.operations.once.run(LOCAL, "k", asked, work, PLAIN)
+
+        text = '"' * 300_000
+        assert [(await ask(text)).replayed for _ in range(2)] == [False, True]
+        # Neither hashed in the loop's thread nor written as JSON, which nothing else can go on beside.
+        assert max(length for length, in_loop in hashed if not in_loop) == len(text)
+        assert not [length for length, in_loop in hashed if in_loop]
+        for wrong in ((text[:-1] + "x",), (text, "y"), ("short",)):
+            [error] = await asyncio.gather(ask(*wrong), return_exceptions=True)
+            assert "another request" in str(error)
 
     run(body)
 
