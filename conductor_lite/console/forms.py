@@ -26,7 +26,7 @@ FLASH_COOKIE = "conductor_flash"
 MAX_FORM_BYTES = 64 * 1024
 #: Larger forms are read outside of the event loop.
 _LARGE_BYTES = 1024 * 1024
-_MAX_FIELDS = 500
+MAX_FIELDS = 500
 _FLASH_SECS = 60
 _MAX_FLASH_CHARS = 300
 _NONCE_PATTERN = re.compile(r"[A-Za-z0-9_-]{22,64}")
@@ -62,15 +62,16 @@ class Flash(msgspec.Struct, frozen=True, kw_only=True):
     link_text: str = ""
 
 
-async def read_form(request: Request, max_bytes: int = MAX_FORM_BYTES) -> Form:
+async def read_form(request: Request, max_bytes: int = MAX_FORM_BYTES, too_large: str = "") -> Form:
     """Read a url-encoded form.
 
     Args:
         request: carries it.
         max_bytes: how large it may be.
+        too_large: says what makes such a form too large, and what to do instead; empty for the bare limit.
 
     Raises:
-        InvalidError: it is too large, of another type, or not text.
+        InvalidError: it is too large, has too many fields, is of another type, or not text.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/x-www-form-urlencoded":
@@ -79,7 +80,9 @@ async def read_form(request: Request, max_bytes: int = MAX_FORM_BYTES) -> Form:
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_bytes:
-            raise InvalidError(f"The form is larger than {max_bytes // 1024:,} kB.")
+            raise InvalidError(too_large or f"The form is larger than {max_bytes // 1024:,} kB.")
+    if body.count(b"&") >= MAX_FIELDS:
+        raise InvalidError(too_large or f"The form has more than {MAX_FIELDS} fields.")
     try:
         fields = await asyncio.to_thread(_fields, body) if len(body) > _LARGE_BYTES else _fields(body)
     except ValueError:
@@ -88,9 +91,7 @@ async def read_form(request: Request, max_bytes: int = MAX_FORM_BYTES) -> Form:
 
 
 def _fields(body: bytearray) -> list[tuple[str, str]]:
-    return parse_qsl(
-        body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
-    )
+    return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict")
 
 
 class FormGuard:

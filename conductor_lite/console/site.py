@@ -165,19 +165,20 @@ class Site:
         with sharing(), deadline(VIEW_SECS):
             return await view(request, actor)
 
-    def does(self, action: Action, *, max_bytes: int = MAX_FORM_BYTES) -> Endpoint:
+    def does(self, action: Action, *, max_bytes: int = MAX_FORM_BYTES, too_large: str = "") -> Endpoint:
         """Make an endpoint of a form that does something; nothing runs unless a page of ours sent it.
 
         Args:
             action: does it.
             max_bytes: how large the form may be.
+            too_large: what is said of one that is larger or has too many fields, as of ``read_form``.
         """
 
         async def endpoint(request: Request) -> Response:
             actor = None
             try:
                 actor = await self.actor(request)
-                form = await read_form(request, max_bytes)
+                form = await read_form(request, max_bytes, too_large)
                 self._guard.check(request, form)
             except ConductorError as error:
                 path, ip = request.url.path, request.client.host if request.client else None

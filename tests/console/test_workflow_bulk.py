@@ -102,6 +102,23 @@ def test_those_that_are_ticked_and_only_where_it_changes_anything(on_table: Run)
     on_table(body)
 
 
+def test_too_many_that_are_selected_are_told_from_an_unreadable_form(on_table: Run) -> None:
+    async def body(table: Table) -> None:
+        table.shelf.fill(bulk.MAX_SELECTED, status="PENDING")
+        ids = list(table.shelf.workflows)
+        html = (await table.post("/apps/shop/bulk/cancel", {"id": ids})).text
+        assert f"Cancel {bulk.MAX_SELECTED} workflows?" in html
+        # As many as may be asked about may be begun with.
+        assert (await table.post("/apps/shop/jobs", fields_of(html))).status_code == 303
+        for many in ([*ids, "more"], [str(n) for n in range(600)], ["x" * 70_000]):
+            refused = await table.post("/apps/shop/bulk/cancel", {"id": many}, Accept="text/html")
+            assert refused.status_code == 422
+            assert f"At most {bulk.MAX_SELECTED} can be" in refused.text
+            assert "all that match" in refused.text
+
+    on_table(body)
+
+
 def test_a_link_with_a_range_and_a_tree_means_what_was_shown(on_table: Run) -> None:
     async def body(table: Table) -> None:
         table.shelf.add("top", status="PENDING")

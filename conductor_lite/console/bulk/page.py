@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.bulk.target import Target, filters_of, matching, selected
-from conductor_lite.console.forms import Flash, Form
+from conductor_lite.console.forms import MAX_FIELDS, Flash, Form
 from conductor_lite.console.frame import frame
 from conductor_lite.console.preferences import preferences
 from conductor_lite.console.rendering import Page
@@ -42,6 +42,12 @@ VERBS: dict[BulkAction, tuple[str, str, str]] = {
 }
 #: Seconds that the answer to a click waits for a small job to be over.
 SMALL_JOB_SECS = 2.0
+#: Workflows that one form names; the question's form has other fields besides.
+MAX_SELECTED = MAX_FIELDS - 50
+_TOO_MANY = (
+    f"Too many workflows are selected; nothing was done. At most {MAX_SELECTED} can be, and fewer where "
+    "ids are long. For more, set filters and use the menu All above the table: it acts on all that match."
+)
 _STYLES = ("workflows.css",)
 _DIGITS = re.compile(r"[0-9]{1,15}")
 
@@ -64,9 +70,13 @@ class BulkPage:
         shows, does = self._site.shows, self._site.does
         return [
             Route("/apps/{name}/bulk/{action}", shows(self.ask_about_all), methods=["GET"]),
-            Route("/apps/{name}/bulk/{action}", does(self.ask_about_selected), methods=["POST"]),
+            Route(
+                "/apps/{name}/bulk/{action}",
+                does(self.ask_about_selected, too_large=_TOO_MANY),
+                methods=["POST"],
+            ),
             Route("/apps/{name}/jobs", shows(self.show_all), methods=["GET"]),
-            Route("/apps/{name}/jobs", does(self.start), methods=["POST"]),
+            Route("/apps/{name}/jobs", does(self.start, too_large=_TOO_MANY), methods=["POST"]),
             Route("/apps/{name}/jobs/{id}", shows(self.show), methods=["GET"]),
             Route("/apps/{name}/jobs/{id}/stop", does(self.stop), methods=["POST"]),
         ]
@@ -87,6 +97,8 @@ class BulkPage:
         ids = tuple(dict.fromkeys(form.all("id")))
         if not ids:
             raise InvalidError("No workflow is selected; tick those that are meant, and try again.")
+        if len(ids) > MAX_SELECTED:
+            raise InvalidError(_TOO_MANY)
         name, action = application.record.name, _action(request)
         target = await selected(self._site.operations, actor, name, action, ids)
         page = self._question(application, actor, target, {"query": "", "ids": ids})
