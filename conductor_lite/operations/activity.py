@@ -101,6 +101,8 @@ class Activities:
         # What was read last, and the reading under way.
         self._last: _Reading | None = None
         self._reading: asyncio.Task[_Reading] | None = None
+        # Whether somebody lost patience with that reading, and nobody has heard of its end since.
+        self._is_unheard = False
 
     async def of(
         self, application_ids: Iterable[str], patience_secs: float | None = None
@@ -115,7 +117,7 @@ class Activities:
             None when it was not read by then; who asks again later is told.
 
         Raises:
-            StoreError: the metrics cannot be read.
+            StoreError: the metrics cannot be read, or could not be after the last one lost patience.
         """
         reading = await self._current(patience_secs)
         if reading is None:
@@ -135,16 +137,30 @@ class Activities:
         # The clock may have been set back.
         if last is not None and 0 <= age_secs < KEPT_SECS:
             return last
+        is_known = last is not None and 0 <= age_secs < STALE_SECS
         reading = self._reading
         if reading is None or reading.done():
+            if not is_known:
+                self._tell_failure(reading)
+            self._is_unheard = False
             reading = self._reading = asyncio.create_task(self._read(now))
-            # Where nobody waits for it, the next one to come hears of its failure.
+            # Nobody may wait for it any more.
             reading.add_done_callback(lambda task: task.cancelled() or task.exception())
-        if last is not None and 0 <= age_secs < STALE_SECS:
+        if is_known:
             return last
         # Others wait for it as well, and may begin another one before this one wakes up.
         done, _ = await asyncio.wait({reading}, timeout=patience_secs)
+        if reading is self._reading:
+            self._is_unheard = not done
         return reading.result() if done else None
+
+    def _tell_failure(self, reading: asyncio.Task[_Reading] | None) -> None:
+        """Raise, once, what a reading failed with that took longer than anybody's patience."""
+        if reading is None or not self._is_unheard or reading.cancelled():
+            return
+        self._is_unheard = False
+        if failure := reading.exception():
+            raise failure
 
     async def _read(self, now: float) -> _Reading:
         quarter = floor(int(now), QUARTER)

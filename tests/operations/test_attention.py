@@ -336,3 +336,26 @@ def test_who_waits_for_a_reading_that_fails_hears_of_that_one_though_another_has
             assert await others[0] == {}
 
     run(body)
+
+
+def test_a_failure_that_took_longer_than_anybodys_patience_is_told_to_the_next_one_once(run: Any) -> None:
+    async def body(scene: Collecting, activities: Activities) -> None:
+        await scene.application()
+        may_fail = asyncio.Event()
+
+        async def failing_late(*_: Any) -> Any:
+            await may_fail.wait()
+            raise StoreError("The disk is gone.")
+
+        with patch.object(scene.reading, "recent_totals", failing_late):
+            assert await activities.of([], 0.01) is None
+            assert activities._reading is not None
+            may_fail.set()
+            await asyncio.wait({activities._reading})
+            # The next reading would take as long.
+            may_fail.clear()
+            with pytest.raises(StoreError, match="gone"):
+                await activities.of([], 0.01)
+        assert await activities.of([]) == {}
+
+    run(body)
