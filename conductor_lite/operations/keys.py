@@ -138,10 +138,10 @@ class ApiKeys:
             details["new_name"] = new_name
             actor.require(TOKEN_WRITE)
             _require_valid(new_name, (), "body.newName")
-            await self._require_within_reach(actor, name)
-            renamed = await context.keys.rename(actor.organization_id, name, new_name)
+            record = await self._within_reach(actor, name)
+            renamed = await context.keys.rename(record.id, new_name)
             if renamed is None:
-                raise NotFoundError(f"There is no API key {name!r}.")
+                raise _unknown(name)
         # What is remembered of it carries the old name, which would go on into the audit log.
         context.verifier.forget(renamed.id)
         context.changes.publish(KEYS)
@@ -157,27 +157,33 @@ class ApiKeys:
         context = self._context
         async with context.audited(actor, "token.revoke", "api_key", name):
             actor.require(TOKEN_WRITE)
-            await self._require_within_reach(actor, name)
-            revoked = await context.keys.revoke(actor.organization_id, name)
+            record = await self._within_reach(actor, name)
+            revoked = await context.keys.revoke(record.id)
             if revoked is None:
-                raise NotFoundError(f"There is no API key {name!r}.")
+                raise _unknown(name)
             context.verifier.forget(revoked.id)
         await context.fleet.close_sockets_of_key(revoked.id)
         context.changes.publish(KEYS)
 
-    async def _require_within_reach(self, actor: Actor, name: str) -> None:
-        if not actor.is_limited:
-            return
+    async def _within_reach(self, actor: Actor, name: str) -> ApiKeyRecord:
+        """The key, to be acted on by its id: another may have its name a moment later."""
         record = await self._context.keys.by_name(actor.organization_id, name)
-        if record is not None and not _within_reach(actor, record):
+        if record is None:
+            raise _unknown(name)
+        if not _within_reach(actor, record):
             raise ForbiddenError(
                 f"{actor.display} is limited to some applications, and the API key {name!r} reaches others. "
                 "Manage it with a key that is not limited."
             )
+        return record
 
     async def _application_names(self, actor: Actor) -> dict[str, str]:
         records = await self._context.applications.list(actor.organization_id)
         return {record.id: record.name for record in records}
+
+
+def _unknown(name: str) -> NotFoundError:
+    return NotFoundError(f"There is no API key {name!r}.")
 
 
 def _within_reach(actor: Actor, record: ApiKeyRecord) -> bool:

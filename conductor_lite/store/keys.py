@@ -70,17 +70,17 @@ class ApiKeys:
                     ],
                 )
 
-    async def rename(self, organization_id: str, name: str, new_name: str) -> ApiKeyRecord | None:
+    async def rename(self, key_id: str, new_name: str) -> ApiKeyRecord | None:
         """Give a key another name; its secret stays as it is.
 
         Returns:
-            The key as it is now; None when there was none of the old name.
+            The key as it is now; None when there is none with that public id.
 
         Raises:
             ConflictError: the new name is taken.
         """
         async with self._db.write() as connection:
-            renaming = update(api_keys).where(*_named(organization_id, name)).values(name=new_name)
+            renaming = update(api_keys).where(api_keys.c.id == key_id).values(name=new_name)
             try:
                 renamed = await connection.execute(renaming)
             except IntegrityError as error:
@@ -89,18 +89,18 @@ class ApiKeys:
                 ) from error
             if renamed.rowcount != 1:
                 return None
-            return _first(await _select(connection, *_named(organization_id, new_name)))
+            return _first(await _select(connection, api_keys.c.id == key_id))
 
-    async def revoke(self, organization_id: str, name: str) -> ApiKeyRecord | None:
+    async def revoke(self, key_id: str) -> ApiKeyRecord | None:
         """Delete a key.
 
         Returns:
-            The key as it was, so that caches can drop its id; None when there was none of that name.
+            The key as it was; None when there was none with that public id.
         """
         async with self._db.write() as connection:
-            record = _first(await _select(connection, *_named(organization_id, name)))
+            record = _first(await _select(connection, api_keys.c.id == key_id))
             if record is not None:
-                await connection.execute(delete(api_keys).where(api_keys.c.id == record.id))
+                await connection.execute(delete(api_keys).where(api_keys.c.id == key_id))
         return record
 
 

@@ -1,11 +1,14 @@
 """API keys over HTTP: made, listed, limited, renamed, revoked."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote
 
 import pytest
 from support.api import Api
+from support.served import LOCAL
 
 from conductor_lite.auth.permissions import ALL_PERMISSIONS
 
@@ -210,5 +213,33 @@ def test_key_cannot_take_a_name_that_is_taken_or_not_allowed(run: Run) -> None:
         assert answer.json()["errors"][0]["location"] == "body.newName"
         assert (await api.client.patch(f"{TOKENS}/one", json={"newName": "one"})).status_code == 204
         assert [token["tokenName"] for token in (await api.client.get(TOKENS)).json()] == ["one", "two"]
+
+    run(body)
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_limited_key_does_nothing_to_one_that_took_the_name_meanwhile(run: Run, method: str) -> None:
+    async def body(api: Api) -> None:
+        await api.client.put("/v2/orgs/local/apps/shop")
+        header = await api.key("token.write", app_names=["shop"])
+        await api.client.post(f"{TOKENS}/ci", json={"appNames": ["shop"]})
+        keys = api.operations.keys
+        by_name = keys._context.keys.by_name
+
+        replacing = asyncio.Lock()
+
+        async def replaced_after(organization_id: str, name: str) -> Any:
+            record = await by_name(organization_id, name)
+            # The replacing looks for the key as well.
+            if not replacing.locked():
+                async with replacing:
+                    await keys.revoke(LOCAL, name)
+                    await keys.create(LOCAL, name)
+            return record
+
+        with patch.object(keys._context.keys, "by_name", replaced_after):
+            answer = await api.client.request(method, f"{TOKENS}/ci", json={"newName": "x"}, headers=header)
+        assert answer.status_code == 404
+        assert "ci" in [key.name for key in await keys.list(LOCAL)]
 
     run(body)

@@ -256,8 +256,8 @@ class TestApiKeys:
             application = await _application(db)
             limited = _key(all_applications=False, application_ids=(application.id,))
             await ApiKeys(db).create(limited)
-            assert await ApiKeys(db).revoke("local", "ci") == limited
-            assert await ApiKeys(db).revoke("local", "ci") is None
+            assert await ApiKeys(db).revoke(limited.id) == limited
+            assert await ApiKeys(db).revoke(limited.id) is None
             assert await ApiKeys(db).by_id(limited.id) is None
             await ApiKeys(db).create(limited)
 
