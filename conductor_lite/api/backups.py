@@ -30,7 +30,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
         query_parameters=Nothing,
         body=Nothing,
         result=NoneType,
-        file_type="application/zip",
+        # The one type of files that generators of clients know.
+        file_type="application/octet-stream",
         response_headers={"Content-Disposition": "What the file is to be called."},
         handler=_create,
     ),

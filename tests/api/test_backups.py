@@ -30,7 +30,7 @@ def test_a_backup_is_fetched_whole_and_only_by_who_may_see_everything(run_served
         header = await api.key(*needed)
         answer = await api.client.post(BACKUPS, headers=header)
         assert answer.status_code == 200
-        assert answer.headers["content-type"] == "application/zip"
+        assert answer.headers["content-type"] == "application/octet-stream"
         assert 'filename="conductor-backup-' in answer.headers["content-disposition"]
         assert answer.headers["cache-control"] == "no-store"
         whole = zipfile.ZipFile(io.BytesIO(answer.content))

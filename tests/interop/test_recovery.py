@@ -44,6 +44,8 @@ def test_many_that_die_together_are_recovered_with_one_message(tmp_path: Path) -
         scene.start(*doomed, survivor)
         for app in doomed:
             scene.await_lines_of(app, 3)
+        ids = {app.executor_id for app in doomed}
+        wait_until(lambda: ids <= conductor.executors_on_disk(), 30, "them to be on record")
         # Whoever is missing after a restart is missed from the same moment on.
         conductor.kill()
         for app in doomed:
@@ -53,8 +55,8 @@ def test_many_that_die_together_are_recovered_with_one_message(tmp_path: Path) -
         scene.await_success(9, steps=3)
         wait_until(lambda: len(conductor.statuses()) == 1, 30, "the dead to be forgotten")
         (recovery,) = conductor.audit()
-        assert sorted(recovery["executor_ids"]) == sorted(app.executor_id for app in doomed)
-        assert sorted(recovery["confirmed"]) == sorted(recovery["executor_ids"])
+        assert sorted(recovery["executor_ids"]) == sorted(ids)
+        assert sorted(recovery["confirmed"]) == sorted(ids)
         assert recovery["recovered_by"] == survivor.executor_id
 
 

@@ -128,13 +128,21 @@ class ConductorProcess:
 
     def audit(self, operation: str = "executor.recovery") -> list[dict[str, Any]]:
         """Details of the audit log's entries of one operation, oldest first, with their ``status``."""
-        sql = "SELECT status, target_id, details FROM audit_log WHERE operation = ? ORDER BY id"
-        uri = f"file:{self.data_dir / 'conductor.db'}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
-            rows = connection.execute(sql, (operation,)).fetchall()
+        rows = self._rows(
+            "SELECT status, target_id, details FROM audit_log WHERE operation = ? ORDER BY id", operation
+        )
         return [
             {"status": status, "target": target, **json.loads(details)} for status, target, details in rows
         ]
+
+    def executors_on_disk(self) -> set[str]:
+        """Ids of the executors that a crash would not make it forget."""
+        return {id_ for (id_,) in self._rows("SELECT executor_id FROM executors")}
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        uri = f"file:{self.data_dir / 'conductor.db'}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
+            return connection.execute(sql, values).fetchall()
 
     @property
     def log(self) -> str:
