@@ -6,7 +6,7 @@ Wires the parts of this package together, and takes sockets in and out; what bec
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -87,7 +87,6 @@ class Fleet:
             changes,
             clock,
             self._tasks,
-            self.unknown,
         )
         self._prober = Prober(
             self._dispatch, self._registry, clock, settings.probe_interval_secs, self._watch.announce
@@ -237,6 +236,18 @@ class Fleet:
     def is_on_record(self, application_id: str, key: ExecutorKey) -> bool:
         """Whether an executor is watched, under this application or, in a shared database, another."""
         return any(key in fleet.executors for fleet in self._registry)
+
+    async def were_on_record(
+        self, application_id: str, keys: Collection[ExecutorKey]
+    ) -> frozenset[ExecutorKey]:
+        """Which of some executors were on record of an application once, also before the conductor's restart.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        pairs = [(key.executor_id, key.application_version) for key in keys]
+        rows = await self._recorder.forgotten(application_id, pairs)
+        return frozenset(ExecutorKey(executor_id, version) for executor_id, version in rows)
 
     def adopt(self, application_id: str, key: ExecutorKey) -> bool:
         """Put an executor on record that never connected here, as dead: what it left is recovered.

@@ -6,7 +6,7 @@ here and is tried again.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from conductor_lite.errors import StoreError
@@ -25,6 +25,9 @@ _GATHER_SECS = 0.1
 _FIRST_RETRY_SECS = 0.5
 _LAST_RETRY_SECS = 15.0
 
+#: For what is not noted, as None is for what is to be deleted.
+_NOTHING = object()
+
 _RowKey = tuple[str, str, str]
 
 
@@ -41,6 +44,8 @@ class Recorder:
         self._present = present
         # Newest wanted state of each row: a record to save, or None to delete it.
         self._wanted: dict[_RowKey, ExecutorRecord | None] = {}
+        # What is being written; empty between two rounds.
+        self._writing: dict[_RowKey, ExecutorRecord | None] = {}
         self._work = asyncio.Event()
         # Last-seen time last written, by row.
         self._seen_written: dict[_RowKey, datetime] = {}
@@ -56,6 +61,27 @@ class Recorder:
         self._wanted[row_key] = None
         self._seen_written.pop(row_key, None)
         self._work.set()
+
+    async def forgotten(
+        self, application_id: str, keys: Sequence[tuple[str, str]]
+    ) -> frozenset[tuple[str, str]]:
+        """Which of some executors were on record of an application once, whether that is written or not.
+
+        Args:
+            application_id: which application.
+            keys: executor id and application version of each.
+
+        Raises:
+            StoreError: the table cannot be read.
+        """
+        # Noted first: what is written while the table is read then stands in one of both.
+        noted = {
+            key
+            for key in keys
+            for wanted in (self._writing, self._wanted)
+            if wanted.get((application_id, *key), _NOTHING) is None
+        }
+        return await self._executors.forgotten(application_id, keys) | noted
 
     def drop_application(self, application_id: str) -> None:
         """Forget what is noted for an application that was deleted together with its records."""
@@ -85,6 +111,7 @@ class Recorder:
         """Write everything noted so far. Returns whether it succeeded."""
         self._work.clear()
         remaining, self._wanted = self._wanted, {}
+        self._writing = remaining
         try:
             while remaining:
                 batch = dict(list(remaining.items())[:BATCH_SIZE])

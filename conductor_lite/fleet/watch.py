@@ -24,7 +24,6 @@ from conductor_lite.fleet.recorder import Recorder
 from conductor_lite.fleet.recovery import RecoveryDesk, RecoveryOutcome, outcome_details
 from conductor_lite.fleet.registry import ApplicationFleet, Executor, Registry
 from conductor_lite.fleet.tasks import Tasks
-from conductor_lite.fleet.unknown import UnknownExecutors
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.records import NewAuditEntry
 from conductor_lite.wording import noun, plural
@@ -50,7 +49,6 @@ class Watch:
         changes: whom to tell.
         clock: the clocks.
         tasks: where recoveries run.
-        unknown: is told who is forgotten.
     """
 
     def __init__(
@@ -62,7 +60,6 @@ class Watch:
         changes: Changes,
         clock: Clock,
         tasks: Tasks,
-        unknown: UnknownExecutors,
     ) -> None:
         self._registry = registry
         self._recorder = recorder
@@ -70,7 +67,6 @@ class Watch:
         self._changes = changes
         self._clock = clock
         self._tasks = tasks
-        self._unknown = unknown
         self._desk = RecoveryDesk(dispatch, clock, self.carry_out, self._record)
 
     async def run(self) -> None:
@@ -156,7 +152,6 @@ class Watch:
                 "Executor %s of %s is forgotten: nothing is pending.", key.executor_id, fleet.record.name
             )
             self._recorder.delete(executor.record)
-            self._unknown.remember_forgotten(fleet.record.id, key)
 
     async def _record(self, outcome: RecoveryOutcome) -> None:
         outcome.application.recoveries += 1

@@ -146,29 +146,28 @@ class OrphanSweep:
 
         Raises:
             DispatchError: no executor answered.
+            StoreError: it cannot be read who was on record once.
         """
+        fleet = self._fleet
         owners = await self._owners(application)
-        unknown = {
-            key: count for key, count in owners.items() if not self._fleet.is_on_record(application.id, key)
-        }
+        unknown = {key: count for key, count in owners.items() if not fleet.is_on_record(application.id, key)}
+        once = await fleet.were_on_record(application.id, unknown)
         now = self._clock.monotonic()
-        if self._fleet.unknown.update(application.id, unknown, self._clock.now(), now):
+        if fleet.unknown.update(application.id, unknown, once, self._clock.now(), now):
             self._changes.publish(APPLICATIONS, application_topic(application.id))
-        for found in self._fleet.unknown.of(application.id):
+        for found in fleet.unknown.all_of(application.id):
             key = ExecutorKey(found.executor_id, found.application_version)
             # A process may own workflows before its first connection: it gets its timeout like others.
             if now - found.since < application.executor_timeout_secs:
                 continue
-            if application.recover_unknown_executors or self._fleet.unknown.was_forgotten(
-                application.id, key
-            ):
+            if found.was_on_record or application.recover_unknown_executors:
                 logger.warning(
                     "Executor %s of %s is not on record and owns %d pending workflows: they are recovered.",
                     found.executor_id,
                     application.name,
                     found.pending_count,
                 )
-                self._fleet.adopt(application.id, key)
+                fleet.adopt(application.id, key)
 
     async def _owners(self, application: ApplicationRecord) -> dict[ExecutorKey, int]:
         """How many pending workflows each executor owns, of those that belong to this application."""

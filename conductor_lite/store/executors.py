@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, select, tuple_, update
 
 from conductor_lite.store.database import Database
 from conductor_lite.store.dialect import insert
 from conductor_lite.store.records import ExecutorRecord
-from conductor_lite.store.schema import applications, executors
+from conductor_lite.store.schema import applications, executors, forgotten_executors
 
 _KEY = ("application_id", "executor_id", "application_version")
 _REPLACED = tuple(
@@ -20,6 +20,11 @@ _REPLACED = tuple(
 _MATCHES: tuple[ColumnElement[bool], ...] = tuple(
     executors.c[name] == bindparam(f"key_{name}") for name in _KEY
 )
+_WAS_FORGOTTEN: tuple[ColumnElement[bool], ...] = tuple(
+    forgotten_executors.c[name] == bindparam(f"key_{name}") for name in _KEY
+)
+#: Forgotten executors that stay known, the latest: about 5 MB.
+MAX_FORGOTTEN = 20_000
 #: Identifiers asked for in one statement, below every database's limit on parameters.
 _CHUNK = 500
 
@@ -117,19 +122,50 @@ class Executors:
             )
 
     async def delete(self, application_id: str, keys: Sequence[tuple[str, str]]) -> None:
-        """Forget an application's executors; those without a record are passed over.
+        """Forget an application's executors, but for the names of the latest `MAX_FORGOTTEN`.
+
+        Args:
+            application_id: which application; one that was deleted is passed over.
+            keys: executor id and application version of each.
+        """
+        if not keys:
+            return
+        parameters = [_parameters(application_id, executor_id, version) for executor_id, version in keys]
+        async with self._db.write() as connection:
+            present = select(applications.c.id).where(applications.c.id == application_id)
+            if (await connection.execute(present.with_for_update(read=True))).first() is None:
+                return
+            await connection.execute(delete(executors).where(*_MATCHES), parameters)
+            # Made anew, so that the one forgotten last has the highest number.
+            await connection.execute(delete(forgotten_executors).where(*_WAS_FORGOTTEN), parameters)
+            await connection.execute(
+                forgotten_executors.insert(),
+                [dict(zip(_KEY, (application_id, *key), strict=True)) for key in dict.fromkeys(keys)],
+            )
+            number = forgotten_executors.c.number
+            newest = select(func.max(number)).scalar_subquery()
+            await connection.execute(delete(forgotten_executors).where(number <= newest - MAX_FORGOTTEN))
+
+    async def forgotten(
+        self, application_id: str, keys: Sequence[tuple[str, str]]
+    ) -> frozenset[tuple[str, str]]:
+        """Which of some executors were on record of an application once.
 
         Args:
             application_id: which application.
             keys: executor id and application version of each.
         """
-        if not keys:
-            return
-        async with self._db.write() as connection:
-            await connection.execute(
-                delete(executors).where(*_MATCHES),
-                [_parameters(application_id, executor_id, version) for executor_id, version in keys],
-            )
+        found: set[tuple[str, str]] = set()
+        columns = forgotten_executors.c
+        named = tuple_(columns.executor_id, columns.application_version)
+        ours = select(columns.executor_id, columns.application_version).where(
+            columns.application_id == application_id
+        )
+        for start in range(0, len(keys), _CHUNK):
+            async with self._db.read() as connection:
+                rows = await connection.execute(ours.where(named.in_(keys[start : start + _CHUNK])))
+                found.update((row[0], row[1]) for row in rows)
+        return frozenset(found)
 
 
 def _parameters(application_id: str, executor_id: str, application_version: str) -> dict[str, object]:

@@ -43,6 +43,7 @@ KNOWN_REVISIONS: tuple[str, ...] = (
     "0009",
     "0010",
     "0011",
+    "0012",
 )
 
 #: The revision that the tables below describe.
@@ -137,6 +138,19 @@ executors = Table(
     Column("updated_at", EpochMs, nullable=False),
     Column("last_seen_at", EpochMs, nullable=False),
     ForeignKeyConstraint(["application_id"], ["applications.id"], ondelete="CASCADE"),
+)
+
+#: Executors whose record was dropped, for nothing of theirs was left: work that turns up was left behind.
+forgotten_executors = Table(
+    "forgotten_executors",
+    metadata,
+    # In the order in which they were forgotten, whatever the calendar did meanwhile.
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("application_id", ForeignKey("applications.id", ondelete="CASCADE"), nullable=False),
+    Column("executor_id", String, nullable=False),
+    Column("application_version", String, nullable=False),
+    UniqueConstraint("application_id", "executor_id", "application_version"),
+    sqlite_autoincrement=True,
 )
 
 alerting_rules = Table(

@@ -94,6 +94,12 @@ async def unknown(scene: Served) -> list[str]:
     return [item.executor_id or "" for item in overview.attention if item.kind == "unknown_executor"]
 
 
+async def listed(scene: Served) -> set[tuple[str, str]]:
+    """The same as the API lists them: executor id and version."""
+    found = await scene.conductor.operations.executors.list_unknown(LOCAL, APPLICATION)
+    return {(item.executor_id, item.application_version) for item in found}
+
+
 def recovered(executor: ScriptedExecutor) -> list[Any]:
     return [request.executor_ids for request in executor.requests if isinstance(request, Recovery)]
 
@@ -179,6 +185,28 @@ def test_what_a_recovery_left_behind_is_recovered_again_without_the_setting(run:
         assert scene.workload.pending == set()
 
     run(body)
+
+
+def test_whom_an_earlier_run_of_the_conductor_forgot_is_known_and_recovered_again(run: Run) -> None:
+    async def before(scene: Served) -> None:
+        await scene.executor("asked")
+        dying = await scene.executor("dying")
+        await dying.vanish()
+        await scene.await_status("dying", None)
+
+    async def after(scene: Served) -> None:
+        asked, sweep = await executor_that_tells(scene), Sweep(scene)
+        scene.workload.pending |= {("dying", "1"), ("dying", "another version"), LOST}
+        await sweep.look()
+        # Only those are for a person to judge whom nobody has ever seen.
+        assert await listed(scene) == {("dying", "another version"), LOST}
+        await sweep.round(later_secs=SURELY_SECS)
+        await scene.await_status("dying", None)
+        assert recovered(asked) == [["dying"]]
+        assert scene.workload.pending == {("dying", "another version"), LOST}
+
+    run(before)
+    run(after)
 
 
 def test_an_application_without_executors_is_passed_over(run: Run) -> None:

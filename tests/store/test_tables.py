@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from conductor_lite.errors import ConflictError, InvalidError, NotFoundError
+from conductor_lite.store import executors as store_of_executors
 from conductor_lite.store.applications import SETTINGS, Applications
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.database import Database
@@ -339,6 +340,30 @@ class TestExecutors:
 
         run(body)
 
+    def test_the_latest_that_were_forgotten_stay_known(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(store_of_executors, "MAX_FORGOTTEN", 3)
+
+        async def body(db: Database) -> None:
+            application, other = await _application(db), await _application(db, "other")
+            executors = Executors(db)
+            keys = [("e1", "v1"), ("e2", "v1"), ("e3", "v1"), ("e4", "v1"), ("e5", "v1")]
+            await executors.save([_executor(application, id_) for id_, _ in keys])
+            await executors.delete(application.id, [*keys[:3], keys[0]])
+            assert await executors.forgotten(application.id, keys) == set(keys[:3])
+            assert await executors.forgotten(other.id, keys) == set()
+            assert await executors.forgotten(application.id, [("e1", "v2")]) == set()
+            # Forgotten again, it is the latest.
+            await executors.delete(application.id, keys[:1])
+            await executors.delete(application.id, keys[3:4])
+            assert await executors.forgotten(application.id, keys) == {keys[0], keys[2], keys[3]}
+            await Applications(db).delete(application.id)
+            await executors.delete(application.id, keys)
+            assert await executors.forgotten(application.id, keys) == set()
+
+        run(body)
+
     def test_empty_batches_do_nothing(self, run: Run) -> None:
         async def body(db: Database) -> None:
             executors = Executors(db)
@@ -346,6 +371,7 @@ class TestExecutors:
             await executors.set_status("a", [], "DEAD", NOW)
             await executors.touch_many([])
             await executors.delete("a", [])
+            assert await executors.forgotten("a", []) == frozenset()
             assert await executors.all() == []
 
         run(body)
