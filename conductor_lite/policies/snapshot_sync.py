@@ -24,6 +24,8 @@ RECHECKS_PER_TURN = 2_000
 OVERLAP_MS = 5_000
 #: How far around a workflow that should have been known others are looked for.
 GAP_MS = 300_000
+#: Oldest ended workflows that are asked for, to tell what people deleted from what retention did.
+SURVIVORS = 100
 #: Stretches remembered; beyond these they are joined.
 MAX_GAPS = 32
 
@@ -216,33 +218,35 @@ class Sync:
         self, asking: Asking, first: int, end: int | None, page: Sequence[WorkflowRecord]
     ) -> None:
         listed = {record.workflow_id for record in page}
-        missing: list[WorkflowSnapshot] = []
+        survivors: list[WorkflowSnapshot] | None = None
         after: Place | None = None
         while True:
             ours = await self._store.between(self.number, first, end, after, PAGE_SIZE)
-            missing += [item for _, item in ours if item.workflow_id not in listed]
+            missing = [item for _, item in ours if item.workflow_id not in listed]
+            if missing and survivors is None:
+                survivors = await self._survivors(asking)
+            doubtful = [
+                item.workflow_id for item in missing if not item.finished or outlived(item, survivors or ())
+            ]
+            for start in range(0, len(doubtful), RECHECK_SIZE):
+                await self.recheck(asking, doubtful[start : start + RECHECK_SIZE])
             if len(ours) < PAGE_SIZE:
-                break
+                return
             after = ours[-1][0]
-        if not missing:
-            return
-        kept_from = await self._history_begins(asking)
-        doubtful = [
-            item.workflow_id
-            for item in missing
-            if not item.finished or (kept_from is not None and item.created_at_epoch_ms >= kept_from)
-        ]
-        for start in range(0, len(doubtful), RECHECK_SIZE):
-            await self.recheck(asking, doubtful[start : start + RECHECK_SIZE])
 
-    async def _history_begins(self, asking: Asking) -> int | None:
-        """When the oldest ended workflow was created that the application still has.
+    async def _survivors(self, asking: Asking) -> list[WorkflowSnapshot]:
+        """Of the oldest ended workflows that the application still has, those that tell anything.
 
         Retention deletes what has ended and is older. That stays on record here: snapshots are for history.
-        What is missing among the newer was deleted by someone, and is to be gone here as well.
+        What is missing although something older is there, which ended no later, was deleted by someone.
         """
-        page, _ = await asking.page(WorkflowFilters(status=FINISHED, limit=1))
-        return page[0].created_at_epoch_ms if page else None
+        page, _ = await asking.page(WorkflowFilters(status=FINISHED, limit=SURVIVORS))
+        telling: list[WorkflowSnapshot] = []
+        for item in map(to_snapshot, page):
+            # Another says more than one that is older only if it ended before it.
+            if not telling or ended_at(item) < ended_at(telling[-1]):
+                telling.append(item)
+        return telling
 
     async def _take(self, page: Sequence[WorkflowRecord], *, expected: bool = True) -> None:
         """Save what differs from what is known.
@@ -287,6 +291,22 @@ def to_snapshot(record: WorkflowRecord) -> WorkflowSnapshot:
     """Everything that an executor told of a workflow, save its payloads."""
     values = {name: getattr(record, name) for name in _COPIED}
     return WorkflowSnapshot(**values, finished=record.status in FINISHED)
+
+
+def ended_at(item: WorkflowSnapshot) -> int:
+    """When a workflow had ended, as well as its application tells."""
+    return item.completed_at_epoch_ms or item.updated_at_epoch_ms or item.created_at_epoch_ms
+
+
+def outlived(item: WorkflowSnapshot, survivors: Sequence[WorkflowSnapshot]) -> bool:
+    """Whether something is still there that retention would have deleted no later than this.
+
+    What ended later says nothing: it may have been going on when retention was there.
+    """
+    return any(
+        survivor.created_at_epoch_ms <= item.created_at_epoch_ms and ended_at(survivor) <= ended_at(item)
+        for survivor in survivors
+    )
 
 
 def joined(gaps: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

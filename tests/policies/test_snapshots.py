@@ -278,6 +278,25 @@ def test_what_retention_has_collected_stays_on_record(play: Play) -> None:
     play(body)
 
 
+def test_one_that_ended_after_retention_had_been_there_takes_no_history_with_it(play: Play) -> None:
+    async def body(stage: Stage) -> None:
+        stage.history.add("lengthy", T0 - 3 * DAY, "PENDING")
+        for day in range(3):
+            at = T0 - day * DAY
+            stage.history.add(f"day-{day}", at, completed_at_epoch_ms=at, updated_at_epoch_ms=at)
+        await stage.turn()
+        # Retention leaves what goes on, however old that is.
+        del stage.history.workflows["day-2"]
+        del stage.history.workflows["day-1"]
+        stage.history.change(
+            "lengthy", status="SUCCESS", completed_at_epoch_ms=T0 + 1, updated_at_epoch_ms=T0 + 1
+        )
+        await stage.full_pass()
+        assert (await stage.known()).keys() == {"lengthy", "day-2", "day-1", "day-0"}
+
+    play(body)
+
+
 def test_a_restarted_conductor_goes_on_where_it_was(play: Play) -> None:
     async def body(stage: Stage) -> None:
         for number in range(PAGE_SIZE + 10):
