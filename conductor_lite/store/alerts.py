@@ -256,7 +256,7 @@ async def _enqueue(
 
 
 async def _forget_oldest(connection: AsyncConnection, application_id: str) -> None:
-    """Keep the newest firings, and those with messages that are still to be delivered."""
+    """Keep the newest firings, those with messages to be delivered, and who is to be told what is over."""
     oldest_kept = (
         select(alerts.c.id)
         .where(alerts.c.application_id == application_id)
@@ -265,11 +265,20 @@ async def _forget_oldest(connection: AsyncConnection, application_id: str) -> No
         .offset(MAX_KEPT - 1)
         .scalar_subquery()
     )
-    undelivered = select(alert_deliveries.c.alert_id).where(alert_deliveries.c.state == PENDING)
+    columns = alert_deliveries.c
+    undelivered = select(columns.alert_id).where(columns.state == PENDING)
+    # However often another rule has fired since.
+    told_last = (
+        select(func.max(columns.alert_id))
+        .join(alerts, alerts.c.id == columns.alert_id)
+        .where(alerts.c.application_id == application_id, alerts.c.resolved_at.is_(None))
+        .group_by(columns.rule_id, columns.channel, columns.receiver_id)
+    )
     await connection.execute(
         delete(alerts).where(
             alerts.c.application_id == application_id,
             alerts.c.id < oldest_kept,
             alerts.c.id.not_in(undelivered),
+            alerts.c.id.not_in(told_last),
         )
     )

@@ -114,6 +114,27 @@ def test_only_the_newest_firings_are_kept_and_none_that_waits(
     run(body)
 
 
+def test_what_still_holds_is_kept_however_often_another_rule_fires(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts_module, "MAX_KEPT", 2)
+
+    async def body(db: Database) -> None:
+        rule, busy, alerts = await _rule(db), await _rule(db, "r2"), Alerts(db)
+        await _fire(db, rule)
+        for number in range(5):
+            await _fire(db, busy, NOW + timedelta(seconds=number))
+            for item in await alerts.due(NOW + timedelta(hours=1), longest_wait=LONGEST, limit=10):
+                await alerts.delivered(item, NOW)
+        assert (await alerts.open_rules()).keys() == {"r1", "r2"}
+        await alerts.resolve("r1", TEXT, NOW)
+        (told,) = await alerts.due(NOW, longest_wait=LONGEST, limit=10)
+        assert (told.rule_id, told.kind) == ("r1", "resolved")
+        assert len(await alerts.list(rule.application_id, limit=10)) == 3
+
+    run(body)
+
+
 def test_taken_name_is_refused_without_the_address_in_the_error_or_its_causes(run: Run) -> None:
     async def body(db: Database) -> None:
         rule, targets = await _rule(db), NotificationTargets(db)
