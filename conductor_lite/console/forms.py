@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from starlette.requests import Request
@@ -27,6 +27,8 @@ MAX_FORM_BYTES = 64 * 1024
 #: Larger forms are read outside of the event loop.
 _LARGE_BYTES = 1024 * 1024
 MAX_FIELDS = 500
+#: What a form has more of is not written into an answer again.
+_MAX_KEPT_CHARS = 256 * 1024
 _FLASH_SECS = 60
 _MAX_FLASH_CHARS = 300
 _NONCE_PATTERN = re.compile(r"[A-Za-z0-9_-]{22,64}")
@@ -49,6 +51,11 @@ class Form:
     def checked(self, name: str) -> bool:
         """Whether a check box was ticked."""
         return any(key == name for key, _ in self._fields)
+
+    def kept(self) -> tuple[tuple[str, str], ...]:
+        """What was filled in, to be sent once more with proof of its own; nothing when that is too much."""
+        fields = tuple(field for field in self._fields if field[0] != CSRF_FIELD)
+        return fields if sum(len(name) + len(value) for name, value in fields) <= _MAX_KEPT_CHARS else ()
 
 
 class Flash(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,8 +134,16 @@ class FormGuard:
         if not nonce or not hmac.compare_digest(self.token(nonce).encode(), given.encode()):
             raise ForbiddenError(
                 "This form is out of date, usually because the server was restarted since you opened it. "
-                "Nothing was changed: go back, reload the page, and send it again."
+                "Nothing was changed; it has to be sent once more."
             )
+
+    def is_own(self, request: Request) -> bool:
+        """Whether the browser itself says that one of our pages sent this, as no other page can make it."""
+        try:
+            origin = urlsplit(request.headers.get("origin", "")).netloc
+        except ValueError:
+            return False
+        return bool(origin) and origin == request.headers.get("host")
 
     def flash(self, request: Request, response: Response, flash: Flash) -> None:
         """Let the next page say something."""

@@ -70,6 +70,11 @@ def _place(url: str) -> tuple[str, str]:
     return parts.path, dict(parse_qsl(parts.query)).get("id", "") if parts.path.endswith("/~") else ""
 
 
+def _address(request: Request) -> str:
+    """Where a request went, for another one."""
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
 def explain(error: ConductorError) -> str:
     """An error as one text beside a form, with every field that is wrong."""
     fields = error.errors if isinstance(error, InvalidError) else ()
@@ -175,7 +180,7 @@ class Site:
         """
 
         async def endpoint(request: Request) -> Response:
-            actor = None
+            actor = form = None
             try:
                 actor = await self.actor(request)
                 form = await read_form(request, max_bytes, too_large)
@@ -183,9 +188,15 @@ class Site:
             except ConductorError as error:
                 path, ip = request.url.path, request.client.host if request.client else None
                 self.operations.refusals.note(actor, FORM_OPERATION, "page", path, error, source_ip=ip)
+                if form is not None and self._guard.is_own(request):
+                    # Ours after all; only its proof is of an earlier process, or was lost.
+                    stale = Problem(status=403, title="Send it once more?", detail=str(error))
+                    return self.problem(request, actor, stale, form)
                 return self.refusal(request, actor, error)
             try:
                 return await action(request, actor, form)
+            except (DispatchError, StoreError) as error:
+                return self.refusal(request, actor, error, form)
             except ConductorError as error:
                 return self.refusal(request, actor, error)
 
@@ -226,15 +237,32 @@ class Site:
             self._guard.flash(request, response, flash)
         return response
 
-    def refusal(self, request: Request, actor: Actor | None, error: ConductorError) -> Response:
-        """The page that explains an error."""
+    def refusal(
+        self, request: Request, actor: Actor | None, error: ConductorError, form: Form | None = None
+    ) -> Response:
+        """The page that explains an error.
+
+        Args:
+            request: what was refused.
+            actor: who asked; None when that is not known.
+            error: says why.
+            form: what was filled in, if it may be sent once more as it is; the page keeps it.
+        """
         status, title = next(
             ((status, title) for kind, status, title in _STATUSES if isinstance(error, kind)),
             (500, "Something went wrong"),
         )
-        return self.problem(request, actor, Problem(status=status, title=title, detail=str(error)))
+        return self.problem(request, actor, Problem(status=status, title=title, detail=str(error)), form)
 
-    def problem(self, request: Request, actor: Actor | None, problem: Problem) -> Response:
+    def problem(
+        self, request: Request, actor: Actor | None, problem: Problem, form: Form | None = None
+    ) -> Response:
         """An error page in the console's look, or the same as JSON."""
-        page = Page(template="problem.html", title=problem.title, data=problem, status=problem.status)
+        page = Page(
+            template="problem.html",
+            title=problem.title,
+            data=problem,
+            status=problem.status,
+            extras={"kept": form.kept() if form else (), "here": _address(request)},
+        )
         return self._renderer.respond(request, page, actor)

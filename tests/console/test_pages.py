@@ -362,6 +362,50 @@ def test_a_token_without_its_cookie_is_refused(client: httpx.Client, operations:
     assert client.post("/apps", data={"csrf_token": token, "name": "orders"}).status_code == 403
 
 
+def hidden_fields(page: str) -> dict[str, str]:
+    return {
+        attrs["name"]: attrs["value"]
+        for tag, attrs in tags_of(page)
+        if tag == "input" and attrs.get("type") == "hidden"
+    }
+
+
+def test_a_form_from_before_a_restart_keeps_what_was_typed_and_is_sent_again(
+    connect: Connect, operations: PicturedOperations
+) -> None:
+    before, after = connect(operations), connect(operations)
+    page = before.get("/keys")
+    own = {
+        "Origin": str(after.base_url).rstrip("/"),
+        "Cookie": f"conductor_csrf={before.cookies['conductor_csrf']}",
+    }
+    typed = {"name": 'ci "<bot>', "permission": ["token.read", "token.write"], "reach": "all"}
+    refused = after.post("/keys", data={"csrf_token": token_of(page.text), **typed}, headers=own)
+    assert refused.status_code == 403
+    assert "What you filled in is kept." in refused.text
+    assert [attrs["value"] for _, attrs in tags_of(refused.text) if attrs.get("name") == "permission"] == (
+        typed["permission"]
+    )
+    kept = hidden_fields(refused.text)
+    assert kept["name"] == typed["name"]
+    form = next(attrs for tag, attrs in tags_of(refused.text) if tag == "form" and attrs["method"] == "post")
+    done = after.post(form["action"], data={**kept, "permission": typed["permission"]}, headers=own)
+    assert done.status_code == 200
+    options = {"permissions": tuple(typed["permission"]), "application_names": None}
+    assert operations.calls[-1] == ("create key", typed["name"], options)
+
+
+@pytest.mark.parametrize("origin", [None, "null", "http://elsewhere.example", "http://[", "http://"])
+def test_a_form_of_another_site_is_not_offered_to_be_sent_again(
+    client: httpx.Client, origin: str | None
+) -> None:
+    headers = {"Origin": origin} if origin else {}
+    refused = client.post("/apps", data={"csrf_token": "forged", "name": "orders"}, headers=headers)
+    assert refused.status_code == 403
+    assert "Send it again" not in refused.text
+    assert hidden_fields(refused.text) == {}
+
+
 def test_a_flash_nobody_signed_is_not_shown(client: httpx.Client) -> None:
     client.cookies.set("conductor_flash", "eyJ0ZXh0IjoiaGVsbG8ifQ==.forged")
     page = client.get("/").text
