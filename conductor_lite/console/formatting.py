@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
@@ -13,6 +13,9 @@ _JUST_NOW_SECS = 5
 _DATE_AFTER_SECS = 30 * _DAY
 #: The end of the year 8999: later times cannot be told in every zone.
 _LAST_EPOCH_MS = 221_845_391_999_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: The last millisecond that a datetime can tell.
+_LAST_TOLD_MS = 253_402_300_799_999
 ELLIPSIS = "…"
 
 
@@ -89,6 +92,13 @@ def iso(moment: datetime) -> str:
 def moment(epoch_ms: int) -> datetime:
     """The moment that milliseconds since 1970 mean; the nearest that can be told, for nonsense."""
     return datetime.fromtimestamp(min(max(epoch_ms, 0), _LAST_EPOCH_MS) / 1000, UTC)
+
+
+def moment_of(epoch_ms: int | None) -> datetime | None:
+    """A time from an executor; None when there is none, or none that a calendar has."""
+    if epoch_ms is None or not 0 < epoch_ms <= _LAST_TOLD_MS:
+        return None
+    return _EPOCH + timedelta(milliseconds=epoch_ms)
 
 
 def shorten(text: str, length: int = 15) -> str:

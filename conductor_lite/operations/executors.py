@@ -1,14 +1,35 @@
 """Executors: who runs an application now, who is missing, and how recoveries are going."""
 
+from datetime import datetime, timedelta
+
+import msgspec
+
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.errors import NotFoundError
 from conductor_lite.fleet.liveness import ExecutorKey
 from conductor_lite.fleet.unknown import UnknownExecutor
 from conductor_lite.fleet.views import ExecutorView, RecoveryView, VersionView
+from conductor_lite.operations.audit import AuditEntry
 from conductor_lite.operations.context import Context
+from conductor_lite.operations.overview import RECOVERY_OPERATION
 
-__all__ = ["ExecutorView", "Executors", "RecoveryView", "UnknownExecutor", "VersionView"]
+__all__ = ["ExecutorView", "Executors", "PastRecovery", "RecoveryView", "UnknownExecutor", "VersionView"]
+
+#: Most past recoveries that are given; when there were more, the newest.
+_MAX_RECOVERIES = 200
+#: A recovery is on record when it is over, and some take long.
+_LONG_RECOVERY = timedelta(minutes=10)
+
+
+class PastRecovery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The time within which dead executors' workflows were put back on their queues."""
+
+    application_version: str
+    #: When the first of the executors was declared dead.
+    dead_at: datetime
+    #: When the last answer came.
+    answered_at: datetime
 
 
 class Executors:
@@ -39,6 +60,33 @@ class Executors:
         record = await self._context.application(actor, application_name)
         return self._context.fleet.executors(record.id)
 
+    async def recoveries(
+        self, actor: Actor, application_name: str, span: tuple[datetime, datetime] | None
+    ) -> tuple[PastRecovery, ...]:
+        """Tell when the application's executors were recovered within a span of time, as far as is on record.
+
+        Whoever may see the application may see this, for it tells nobody's doings. Without a span nothing is
+        looked up.
+
+        Raises:
+            ForbiddenError: application.read is missing.
+            NotFoundError: no such application within reach.
+        """
+        actor.require(APPLICATION_READ)
+        if span is None:
+            return ()
+        record = await self._context.application(actor, application_name)
+        entries = await self._context.audit_log.list(
+            actor.organization_id,
+            # Another application of that name may have been here before.
+            start=max(span[0], record.created_at),
+            end=span[1] + _LONG_RECOVERY,
+            operation=RECOVERY_OPERATION,
+            target=application_name,
+            limit=_MAX_RECOVERIES,
+        )
+        return tuple(_past_recovery(entry) for entry in entries)
+
     async def recover_unknown(
         self, actor: Actor, application_name: str, executor_id: str, application_version: str
     ) -> None:
@@ -67,3 +115,15 @@ class Executors:
                     f"{application_name} has no unknown executor {executor_id!r} of version "
                     f"{application_version!r} that owns pending workflows."
                 )
+
+
+def _past_recovery(entry: AuditEntry) -> PastRecovery:
+    """Read what ``fleet.recovery.outcome_details`` wrote."""
+    details = entry.details
+    took_secs = details.get("recovery_secs")
+    took = timedelta(seconds=took_secs if isinstance(took_secs, int | float) else 0)
+    return PastRecovery(
+        application_version=str(details.get("application_version", "")),
+        dead_at=entry.emitted_at - took,
+        answered_at=entry.emitted_at,
+    )

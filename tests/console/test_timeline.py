@@ -173,9 +173,9 @@ def test_recovered_workflow_waits_again_after_its_last_step() -> None:
 
 
 def test_recovered_workflow_tells_of_no_queue_wait_that_nobody_measured() -> None:
-    # It was dequeued anew after its first steps; when it was the first time is no longer on record.
-    again = _workflow(queue_name="q", dequeued_at_epoch_ms=T0 + 500)
-    timeline = _build(again, _step(1, "charge", 5, 20), _step(2, "mail", 510, 520))
+    # It was dequeued anew long after its first steps; when it was the first time is no longer on record.
+    again = _workflow(queue_name="q", dequeued_at_epoch_ms=T0 + 5_000)
+    timeline = _build(again, _step(1, "charge", 5, 20), _step(2, "mail", 5_010, 5_020))
     assert [span.kind for span in timeline.spans] == ["workflow", "step", "step"]
 
 

@@ -75,20 +75,6 @@ class StepFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     note: str = ""
 
 
-class Wait(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A time in which a workflow had not begun, or was to begin again."""
-
-    #: ``delay`` or ``queue``.
-    kind: SpanKind
-    label: str
-    status: SpanStatus
-    start_epoch_ms: int
-    #: None: not over yet.
-    end_epoch_ms: int | None
-    #: When it is to be over, if that is known and it is not.
-    until_epoch_ms: int | None = None
-
-
 def moment(epoch_ms: int | None, now_epoch_ms: int) -> int | None:
     """A time on record, or None when it cannot be one; a clock may run ahead of ours by up to a day."""
     return epoch_ms if epoch_ms is not None and 0 < epoch_ms < now_epoch_ms + _DAY_MS else None
@@ -117,70 +103,6 @@ def ended_at(workflow: WorkflowRecord, start: int | None, now_epoch_ms: int) -> 
         workflow.updated_at_epoch_ms, now_epoch_ms
     )
     return None if end is None else max(end, start or 0)
-
-
-def waits(workflow: WorkflowRecord, steps: Sequence[StepFacts], now_epoch_ms: int) -> list[Wait]:
-    """How long a workflow was delayed and queued, as far as that is on record.
-
-    Args:
-        workflow: enqueued, or not.
-        steps: its own, understood.
-        now_epoch_ms: tells what is over from what is not.
-    """
-    created = moment(workflow.created_at_epoch_ms, now_epoch_ms)
-    if created is None:
-        return []
-    # What a fork took over from its origin happened before it.
-    starts = [s.start_epoch_ms for s in steps if s.start_epoch_ms is not None and s.start_epoch_ms >= created]
-    first = min(starts, default=None)
-    delay = _delay(workflow, created, first, now_epoch_ms)
-    if delay is None:
-        queue = _queue(workflow, steps, created, first, now_epoch_ms)
-    elif delay.end_epoch_ms is None:
-        queue = None
-    else:
-        queue = _queue(workflow, steps, delay.end_epoch_ms, first, now_epoch_ms)
-    return [wait for wait in (delay, queue) if wait is not None]
-
-
-def _delay(workflow: WorkflowRecord, created: int, first: int | None, now_epoch_ms: int) -> Wait | None:
-    until, status = workflow.delay_until_epoch_ms, workflow_status(workflow)
-    if until is None or until <= created:
-        return None
-    dequeued = moment(workflow.dequeued_at_epoch_ms, now_epoch_ms)
-    over = ended_at(workflow, created, now_epoch_ms)
-    end = max(created, min(time for time in (until, dequeued, first, over) if time is not None))
-    told: SpanStatus = "cancelled" if status == "cancelled" and end == over else "succeeded"
-    return Wait(
-        kind="delay",
-        label="Delay",
-        status="delayed" if status == "delayed" else told,
-        start_epoch_ms=created,
-        end_epoch_ms=None if status == "delayed" else end,
-        until_epoch_ms=until if status == "delayed" else None,
-    )
-
-
-def _queue(
-    workflow: WorkflowRecord, steps: Sequence[StepFacts], begin: int, first: int | None, now_epoch_ms: int
-) -> Wait | None:
-    dequeued, status = moment(workflow.dequeued_at_epoch_ms, now_epoch_ms), workflow_status(workflow)
-    over = ended_at(workflow, begin, now_epoch_ms)
-    told: SpanStatus = "succeeded"
-    end: int | None = dequeued
-    if status == "waiting":
-        # With steps on record it has been recovered or resumed, and waits to begin again.
-        begin = max([begin, *(s.end_epoch_ms for s in steps if s.end_epoch_ms is not None)])
-        end, told = None, status
-    elif dequeued is None and first is None and status == "cancelled" and workflow.queue_name:
-        end, told = over, status
-        if end is None or end == begin:
-            return None
-    elif dequeued is None or dequeued < begin or (first is not None and first < dequeued):
-        # Never queued; or dequeued anew after it had begun, and the first time is not on record.
-        return None
-    label = f"Queue {workflow.queue_name}" if workflow.queue_name else "Queue"
-    return Wait(kind="queue", label=label, status=told, start_epoch_ms=begin, end_epoch_ms=end)
 
 
 def understand(workflow: WorkflowRecord, steps: Sequence[StepRecord], now_epoch_ms: int) -> list[StepFacts]:

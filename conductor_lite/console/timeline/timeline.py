@@ -7,19 +7,20 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from conductor_lite.console.beginnings import began_anew
 from conductor_lite.console.timeline.placing import place_steps
 from conductor_lite.console.timeline.spans import (
     ENDED,
     SpanKind,
     SpanStatus,
     StepFacts,
-    Wait,
     ended_at,
     moment,
     understand,
-    waits,
     workflow_status,
 )
+from conductor_lite.console.timeline.waiting import Wait, waits
+from conductor_lite.operations.executors import PastRecovery
 from conductor_lite.protocol import StepRecord, WorkflowRecord
 
 __all__ = ["MAX_LEVELS", "Branch", "Span", "SpanKind", "SpanStatus", "Timeline", "build"]
@@ -88,6 +89,7 @@ def build(
     steps: Sequence[StepRecord],
     children: Mapping[str, Branch],
     now_epoch_ms: int,
+    recoveries: Sequence[PastRecovery] = (),
 ) -> Timeline:
     """Lay out a workflow.
 
@@ -96,8 +98,9 @@ def build(
         steps: its steps.
         children: what has been fetched of its children and theirs, by workflow id.
         now_epoch_ms: where what is still going on ends for now.
+        recoveries: of its application, as `began_anew` takes them.
     """
-    builder = _Builder(children, now_epoch_ms)
+    builder = _Builder(children, now_epoch_ms, recoveries)
     builder.add_root(workflow, steps)
     spans = tuple(builder.spans)
     start = min(span.start_epoch_ms for span in spans)
@@ -118,11 +121,14 @@ def build(
 class _Builder:
     """Adds spans one after the other, parents first."""
 
-    def __init__(self, children: Mapping[str, Branch], now_epoch_ms: int) -> None:
+    def __init__(
+        self, children: Mapping[str, Branch], now_epoch_ms: int, recoveries: Sequence[PastRecovery]
+    ) -> None:
         self.spans: list[Span] = []
         self.incomplete = False
         self._children = children
         self._now = now_epoch_ms
+        self._recoveries = recoveries
         # Whose steps are laid out: many steps may start the same workflow, and hostile data may be a ring.
         self._seen: set[str] = set()
 
@@ -150,7 +156,7 @@ class _Builder:
         """Add a workflow; of ``outline`` remains what the workflow itself does not know."""
         self._seen.add(workflow.workflow_id)
         facts = understand(workflow, steps, self._now)
-        queued = waits(workflow, facts, self._now)
+        queued = waits(workflow, facts, self._now, anew=began_anew(workflow, self._recoveries))
         created = moment(workflow.created_at_epoch_ms, self._now)
         start = created if created is not None else _first_start(facts, outline.start_epoch_ms)
         end = _end(workflow, facts, start, self._now)

@@ -1,12 +1,14 @@
 """What is known of a workflow besides its payloads, in the words and types that pages show. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from conductor_lite.console.formatting import clip
-from conductor_lite.console.workflows.rows import began_anew, moment_of
+from conductor_lite.console.beginnings import began_anew
+from conductor_lite.console.formatting import clip, moment_of
+from conductor_lite.operations.executors import PastRecovery
 from conductor_lite.protocol import WorkflowRecord
 
 #: Will not go on by themselves.
@@ -71,7 +73,7 @@ class WorkflowFacts(msgspec.Struct, frozen=True, kw_only=True):
     dequeued_at: datetime | None
     completed_at: datetime | None
     deadline: datetime | None
-    #: Whether it was recovered or resumed: what it did before is not told apart from waiting.
+    #: Whether it was, or may have been, recovered or resumed: earlier work is not told from waiting.
     began_anew: bool
 
     @property
@@ -118,8 +120,13 @@ class WorkflowFacts(msgspec.Struct, frozen=True, kw_only=True):
         return max(0.0, (self.completed_at - self.created_at).total_seconds())
 
 
-def facts(workflow: WorkflowRecord) -> WorkflowFacts:
-    """Read a record; what is no time that a calendar has counts as not on record."""
+def facts(workflow: WorkflowRecord, recoveries: Sequence[PastRecovery] = ()) -> WorkflowFacts:
+    """Read a record; what is no time that a calendar has counts as not on record.
+
+    Args:
+        workflow: as an executor or a snapshot gave it.
+        recoveries: of its application, as `began_anew` takes them.
+    """
     return WorkflowFacts(
         **{name: _bounded(getattr(workflow, name)) for name in _SAME},
         created_at=moment_of(workflow.created_at_epoch_ms),
@@ -128,7 +135,7 @@ def facts(workflow: WorkflowRecord) -> WorkflowFacts:
         dequeued_at=moment_of(workflow.dequeued_at_epoch_ms),
         completed_at=moment_of(workflow.completed_at_epoch_ms),
         deadline=moment_of(workflow.deadline_epoch_ms),
-        began_anew=began_anew(workflow),
+        began_anew=began_anew(workflow, recoveries),
     )
 
 

@@ -4,12 +4,11 @@ from datetime import datetime
 
 import msgspec
 
-from conductor_lite.console.formatting import clip
+from conductor_lite.console.formatting import clip, moment_of
 from conductor_lite.console.payloads.display import SHORTCUTS
 from conductor_lite.console.payloads.samples import ROW_CHARS, Address, Sample, sample_or_none
 from conductor_lite.console.tables import ROWS_PER_PAGE, Paging, cut, page_number
 from conductor_lite.console.workflow.subject import Subject, WorkflowView
-from conductor_lite.console.workflows.rows import moment_of
 from conductor_lite.protocol import StreamRecord
 
 _KEY_CHARS = 300

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
+from conductor_lite.console.beginnings import span_of_doubt
 from conductor_lite.console.formatting import clip
 from conductor_lite.console.frame import frame, tab_url
 from conductor_lite.console.payloads.display import payload_extras, small_tree
@@ -83,19 +84,22 @@ class WorkflowPage:
         name, id_ = application.record.name, name_in(request, "id")
         found = await self._fetched(actor, application, id_, payloads=view.wants_payloads)
         record, served = found.workflow, found.served
+        operations = self._site.operations
+        recoveries = await operations.executors.recoveries(actor, name, span_of_doubt([record]))
         subject = Subject(
-            operations=self._site.operations,
+            operations=operations,
             actor=actor,
             request=request,
             now=self._site.now(),
             application=application,
             workflow=record,
             payloads=found.payloads,
+            recoveries=recoveries,
             served=served,
-            language=await language_of(self._site.operations, actor, name, record.executor_id),
+            language=await language_of(operations, actor, name, record.executor_id),
         )
         content, problem = await _content(subject, view)
-        known = facts(record)
+        known = facts(record, recoveries)
         shown_frame = frame(application, actor, "workflows")
         return Page(
             template="workflow.html",

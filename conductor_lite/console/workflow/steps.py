@@ -6,13 +6,12 @@ from datetime import datetime
 import msgspec
 
 from conductor_lite.auth.actor import Actor
-from conductor_lite.console.formatting import clip
+from conductor_lite.console.formatting import clip, moment_of
 from conductor_lite.console.payloads.samples import Address, Sample
 from conductor_lite.console.tables import Paging, page_number
 from conductor_lite.console.timeline.spans import SpanKind, SpanStatus, StepFacts, understand
 from conductor_lite.console.workflow.carried import CarriedStep, with_results
 from conductor_lite.console.workflow.subject import Subject
-from conductor_lite.console.workflows.rows import moment_of
 from conductor_lite.errors import NotFoundError
 from conductor_lite.operations import Operations
 from conductor_lite.protocol import StepRecord

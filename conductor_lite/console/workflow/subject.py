@@ -13,6 +13,7 @@ from conductor_lite.console.urls import ELSEWHERE, name_in, workflow_url
 from conductor_lite.console.workflow.carried import Payloads, Whose
 from conductor_lite.operations import Operations
 from conductor_lite.operations.applications import Application
+from conductor_lite.operations.executors import PastRecovery
 from conductor_lite.operations.snapshots import Served
 from conductor_lite.protocol import WorkflowRecord
 
@@ -28,6 +29,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     workflow: WorkflowRecord
     #: Its input, output and error where the view asks for them.
     payloads: Payloads = Payloads()
+    #: Recoveries that may have been of it.
+    recoveries: tuple[PastRecovery, ...] = ()
     #: Where the workflow came from; a snapshot tells nothing but the workflow itself.
     served: Served
     #: Of the application's executors; None when nobody knows it.

@@ -1,10 +1,10 @@
 """The first view of a workflow's page: its payloads, the workflows around it, and its steps."""
 
 import asyncio
-from datetime import timedelta
 
 import msgspec
 
+from conductor_lite.console.beginnings import worked_before
 from conductor_lite.console.payloads.display import SHORTCUTS
 from conductor_lite.console.payloads.samples import Address, Sample, sample_or_none
 from conductor_lite.console.workflow.facts import WorkflowFacts, facts
@@ -12,9 +12,6 @@ from conductor_lite.console.workflow.relatives import Family, family
 from conductor_lite.console.workflow.steps import StepsPage, steps_page
 from conductor_lite.console.workflow.subject import Subject, WorkflowView
 from conductor_lite.errors import DispatchError
-
-#: The database's clock tells when a workflow was dequeued, the executor's when its steps began.
-_CLOCKS_APART = timedelta(seconds=1)
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +32,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 async def _load(subject: Subject) -> Summary:
     (steps, problem), relatives = await asyncio.gather(_steps(subject), family(subject))
-    workflow = subject.workflow
+    workflow, recoveries = subject.workflow, subject.recoveries
     return Summary(
         input=subject.payloads.input,
         output=subject.payloads.output,
@@ -44,7 +41,7 @@ async def _load(subject: Subject) -> Summary:
         family=relatives,
         steps=steps,
         steps_problem=problem,
-        tells_waiting=_tells_waiting(facts(workflow), steps),
+        tells_waiting=_tells_waiting(facts(workflow, recoveries), steps),
     )
 
 
@@ -56,7 +53,7 @@ def _tells_waiting(workflow: WorkflowFacts, steps: StepsPage | None) -> bool:
         return True
     # What a fork took over was done before the fork was made.
     starts = [step.started_at for step in steps.rows if step.started_at and step.started_at >= created]
-    return steps.offset == 0 and all(start >= dequeued - _CLOCKS_APART for start in starts)
+    return steps.offset == 0 and not worked_before(dequeued, min(starts, default=None))
 
 
 async def _steps(subject: Subject) -> tuple[StepsPage | None, str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from conductor_lite.console.beginnings import span_of_doubt
 from conductor_lite.console.formatting import clip
 from conductor_lite.console.rendering import Shortcut
 from conductor_lite.console.tables import ROWS_PER_PAGE, Paging, page_number
@@ -18,6 +19,7 @@ from conductor_lite.console.timeline.wire import KINDS, STATUSES, TimelineRow, T
 from conductor_lite.console.workflow.family import Family, family
 from conductor_lite.console.workflow.steps import STEPS_PER_PAGE
 from conductor_lite.console.workflow.subject import Subject, WorkflowView
+from conductor_lite.operations.executors import PastRecovery
 
 #: Spans that come with the page; the script asks for those of longer timelines by itself.
 MAX_INLINE = 1_500
@@ -98,7 +100,7 @@ class TimelineContent(msgspec.Struct, frozen=True, kw_only=True):
 
 async def _load(subject: Subject) -> TimelineContent:
     found = await family(subject)
-    timeline = _built(subject, found)
+    timeline = _built(subject, found, await _recoveries(subject, found))
     shown, paging = rows(timeline, page_number(subject.request.query_params))
     wire = _steady(timeline)
     return TimelineContent(
@@ -110,12 +112,19 @@ async def _load(subject: Subject) -> TimelineContent:
     )
 
 
-def _built(subject: Subject, found: Family) -> Timeline:
+async def _recoveries(subject: Subject, found: Family) -> Sequence[PastRecovery]:
+    known = [branch.workflow for branch in found.children.values() if branch.workflow is not None]
+    span = span_of_doubt([subject.workflow, *known])
+    return await subject.operations.executors.recoveries(subject.actor, subject.application_name, span)
+
+
+def _built(subject: Subject, found: Family, recoveries: Sequence[PastRecovery]) -> Timeline:
     now_epoch_ms = int(subject.now.timestamp() * 1_000)
-    timeline = build(subject.workflow, found.steps, found.children, now_epoch_ms)
+    timeline = build(subject.workflow, found.steps, found.children, now_epoch_ms, recoveries)
     if timeline.live and timeline.untimed:
         # Where they stand depends on the time that has passed, and a page whose data changes is fetched anew.
-        return build(subject.workflow, found.steps, found.children, now_epoch_ms - now_epoch_ms % _STEADY_MS)
+        steady_epoch_ms = now_epoch_ms - now_epoch_ms % _STEADY_MS
+        return build(subject.workflow, found.steps, found.children, steady_epoch_ms, recoveries)
     return timeline
 
 

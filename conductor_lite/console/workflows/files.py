@@ -12,13 +12,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
+from conductor_lite.console.beginnings import span_of_doubt
 from conductor_lite.console.formatting import iso
 from conductor_lite.console.site import Site
 from conductor_lite.console.workflows.page import read_query
 from conductor_lite.console.workflows.rows import WorkflowRow, row_of
+from conductor_lite.console.workflows.tree import Recoveries
 from conductor_lite.downloads import Download
 from conductor_lite.errors import InvalidError
+from conductor_lite.operations.executors import PastRecovery
 from conductor_lite.operations.snapshots import Listing
+from conductor_lite.protocol import WorkflowRecord
 
 #: Most workflows in one file.
 MAX_ROWS = 100_000
@@ -65,12 +69,20 @@ class WorkflowFilesPage:
         """The rows for a spreadsheet: the first line has the columns' names."""
         listing = await self._listing(request, actor)
         name = f"{request.path_params['name']}-workflows.csv"
-        return Download(_csv(listing), name, "text/csv; charset=utf-8")
+        return Download(_csv(listing, self._recoveries_of(request, actor)), name, "text/csv; charset=utf-8")
 
     async def json(self, request: Request, actor: Actor) -> Response:
         """The rows as one JSON list."""
         listing = await self._listing(request, actor)
-        return Download(_json(listing), f"{request.path_params['name']}-workflows.json", "application/json")
+        name = f"{request.path_params['name']}-workflows.json"
+        return Download(_json(listing, self._recoveries_of(request, actor)), name, "application/json")
+
+    def _recoveries_of(self, request: Request, actor: Actor) -> Recoveries:
+        async def recoveries_of(records: Sequence[WorkflowRecord]) -> Sequence[PastRecovery]:
+            name = request.path_params["name"]
+            return await self._site.operations.executors.recoveries(actor, name, span_of_doubt(records))
+
+        return recoveries_of
 
     async def _listing(self, request: Request, actor: Actor) -> Listing:
         query = read_query(request, self._site)
@@ -87,28 +99,30 @@ class WorkflowFilesPage:
         return await self._site.operations.snapshots.search(actor, request.path_params["name"], wanted)
 
 
-async def _csv(listing: Listing) -> AsyncGenerator[bytes, None]:
+async def _csv(listing: Listing, recoveries_of: Recoveries) -> AsyncGenerator[bytes, None]:
     yield _lines([_COLUMNS])
-    async for rows in _rows(listing):
+    async for rows in _rows(listing, recoveries_of):
         yield _lines([[_cell(getattr(row, column)) for column in _COLUMNS] for row in rows])
 
 
-async def _json(listing: Listing) -> AsyncGenerator[bytes, None]:
+async def _json(listing: Listing, recoveries_of: Recoveries) -> AsyncGenerator[bytes, None]:
     before = b"[\n"
     encode: Callable[[object], bytes] = msgspec.json.encode
-    async for rows in _rows(listing):
+    async for rows in _rows(listing, recoveries_of):
         if rows:
             yield before + b",\n".join(encode(_facts(row)) for row in rows)
             before = b",\n"
     yield b"\n]\n" if before == b",\n" else b"[]\n"
 
 
-async def _rows(listing: Listing) -> AsyncGenerator[list[WorkflowRow], None]:
+async def _rows(listing: Listing, recoveries_of: Recoveries) -> AsyncGenerator[list[WorkflowRow], None]:
     """In batches, between which the event loop turns to others."""
     async with aclosing(listing.pages) as pages:
         async for page in pages:
             for start in range(0, len(page), _BATCH):
-                yield [row_of(record, whole=True) for record in page[start : start + _BATCH]]
+                batch = page[start : start + _BATCH]
+                recoveries = await recoveries_of(batch)
+                yield [row_of(record, whole=True, recoveries=recoveries) for record in batch]
 
 
 def _facts(row: WorkflowRow) -> dict[str, object]:

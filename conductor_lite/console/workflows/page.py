@@ -1,7 +1,7 @@
 """The page of an application's workflows: a table, narrowed and ordered by its query string, live."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, tzinfo
 
@@ -10,7 +10,9 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
+from conductor_lite.console.beginnings import span_of_doubt
 from conductor_lite.console.bulk.page import ACTIONS, VERBS, told
+from conductor_lite.console.formatting import moment_of
 from conductor_lite.console.frame import frame
 from conductor_lite.console.preferences import preferences
 from conductor_lite.console.rendering import Page, Shortcut
@@ -28,7 +30,7 @@ from conductor_lite.console.workflows.filters import (
     parse_query,
     up_to,
 )
-from conductor_lite.console.workflows.rows import MAX_ID_CHARS, WorkflowRow, columns_of, moment_of, row_of
+from conductor_lite.console.workflows.rows import MAX_ID_CHARS, WorkflowRow, columns_of, row_of
 from conductor_lite.console.workflows.tree import MAX_SHOWN, tree_rows
 from conductor_lite.errors import (
     DeadlineExceededError,
@@ -39,6 +41,7 @@ from conductor_lite.errors import (
 )
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.bulk import BulkJob
+from conductor_lite.operations.executors import PastRecovery
 from conductor_lite.operations.filter_fit import unmet_filter
 from conductor_lite.operations.snapshots import Served, Source
 from conductor_lite.operations.topics import application_topic, jobs_topic
@@ -195,14 +198,19 @@ class WorkflowsPage:
         records, served = await self._search(actor, name, filters, source)
         unmet = {unmet_filter(record, filters) for record in records} - {None}
         unknown = tuple(sorted(field_of(wire) for wire in unmet if wire))
+
+        async def recoveries_of(records: Sequence[WorkflowRecord]) -> Sequence[PastRecovery]:
+            return await self._site.operations.executors.recoveries(actor, name, span_of_doubt(records))
+
         if not query.tree:
-            return [row_of(record) for record in records], served, unknown
+            recoveries = await recoveries_of(records)
+            return [row_of(record, recoveries=recoveries) for record in records], served, unknown
 
         async def children_of(ids: list[str], limit: int) -> list[WorkflowRecord]:
             below = WorkflowFilters(parent_workflow_id=ids, limit=limit, sort_desc=False)
             return (await self._search(actor, name, below, source))[0]
 
-        rows = await tree_rows(records, frozenset(query.opened), children_of)
+        rows = await tree_rows(records, frozenset(query.opened), children_of, recoveries_of)
         return rows, served, unknown
 
     async def _search(

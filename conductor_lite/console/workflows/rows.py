@@ -1,18 +1,15 @@
 """From a workflow's record to its row in the table, and which columns have anything to show. Pure."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import msgspec
 
-from conductor_lite.console.formatting import clip
+from conductor_lite.console.beginnings import began_anew, put_back_at
+from conductor_lite.console.formatting import clip, moment_of
+from conductor_lite.operations.executors import PastRecovery
 from conductor_lite.protocol import WorkflowRecord
 
-#: Where SDKs put what is to begin anew, among other things.
-_INTERNAL_QUEUE = "_dbos_internal_queue"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The last millisecond that a datetime can tell.
-_LAST_MS = 253_402_300_799_999
 #: Longest name and id that a row has: fifty rows of a megabyte each would be too much for any reader. What is
 #: cut off has no address.
 MAX_NAME_CHARS = 2_000
@@ -43,11 +40,13 @@ class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     dequeued_at: datetime | None
     completed_at: datetime | None
     delay_until: datetime | None
-    #: How long it was on its queue; None when it never was on one, or still is.
+    #: Since when it is on its queue; None when it is not.
+    queued_at: datetime | None
+    #: How long it was on its queue; None when it never was on one, still is, or nobody knows.
     waited_secs: float | None
     #: How long it ran, from its start to its end; None while it has not ended.
     ran_secs: float | None
-    #: Whether it was recovered or resumed, so that nobody knows when it ran for the first time.
+    #: Whether it was, or may have been, recovered or resumed: nobody knows when it ran first.
     began_anew: bool
     attributes: dict[str, object]
     #: How deep it stands in the tree, from 0.
@@ -63,17 +62,24 @@ class WorkflowRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.created_at if self.began_anew else self.dequeued_at or self.created_at
 
 
-def row_of(record: WorkflowRecord, depth: int = 0, *, whole: bool = False) -> WorkflowRow:
+def row_of(
+    record: WorkflowRecord,
+    depth: int = 0,
+    *,
+    whole: bool = False,
+    recoveries: Sequence[PastRecovery] = (),
+) -> WorkflowRow:
     """Make a row.
 
     Args:
         record: as an executor or a snapshot gave it.
         depth: how deep it stands in the tree.
         whole: whether names and ids are kept however long they are; otherwise they end with an ellipsis.
+        recoveries: of its application, as `began_anew` takes them.
     """
     name, id_ = (_same, _same) if whole else (_short_name, _short_id)
     created_at, dequeued_at = moment_of(record.created_at_epoch_ms), moment_of(record.dequeued_at_epoch_ms)
-    completed_at, anew = moment_of(record.completed_at_epoch_ms), began_anew(record)
+    completed_at, anew = moment_of(record.completed_at_epoch_ms), began_anew(record, recoveries)
     return WorkflowRow(
         workflow_id=id_(record.workflow_id) or "",
         status=name(record.status) or "",
@@ -92,6 +98,7 @@ def row_of(record: WorkflowRecord, depth: int = 0, *, whole: bool = False) -> Wo
         dequeued_at=dequeued_at,
         completed_at=completed_at,
         delay_until=moment_of(record.delay_until_epoch_ms) if record.status == "DELAYED" else None,
+        queued_at=_queued_at(record, created_at, anew=anew),
         waited_secs=_secs(created_at, dequeued_at) if record.queue_name and not anew else None,
         ran_secs=_secs(created_at if anew else dequeued_at or created_at, completed_at),
         began_anew=anew,
@@ -123,25 +130,6 @@ def _short_id(text: str | None) -> str | None:
     return None if text is None else clip(text, MAX_ID_CHARS)
 
 
-def began_anew(record: WorkflowRecord) -> bool:
-    """Whether its record says that it was recovered or resumed; with a queue of its own, none does."""
-    return (
-        record.queue_name == _INTERNAL_QUEUE
-        and record.dequeued_at_epoch_ms is not None
-        # What else stands there: runs of schedules, forks, and the SDKs' own workflows.
-        and not record.schedule_name
-        and not record.forked_from
-        and not (record.workflow_name or "").startswith("_dbos")
-    )
-
-
-def moment_of(epoch_ms: int | None) -> datetime | None:
-    """A time from an executor; None when there is none, or none that a calendar has."""
-    if epoch_ms is None or not 0 < epoch_ms <= _LAST_MS:
-        return None
-    return _EPOCH + timedelta(milliseconds=epoch_ms)
-
-
 def columns_of(rows: Iterable[WorkflowRow], application_name: str) -> frozenset[str]:
     """The columns in which some row has something to show.
 
@@ -153,7 +141,7 @@ def columns_of(rows: Iterable[WorkflowRow], application_name: str) -> frozenset[
     for row in rows:
         if row.queue_name:
             found.add("queue")
-        if row.waited_secs is not None or row.status == "ENQUEUED":
+        if row.waited_secs is not None or row.queued_at or row.delay_until:
             found.add("waited")
         if row.application_version:
             found.add("version")
@@ -168,6 +156,12 @@ def columns_of(rows: Iterable[WorkflowRow], application_name: str) -> frozenset[
         if row.application_name and row.application_name != application_name:
             found.add("application")
     return frozenset(found)
+
+
+def _queued_at(record: WorkflowRecord, created_at: datetime | None, *, anew: bool) -> datetime | None:
+    if record.status != "ENQUEUED":
+        return None
+    return (put_back_at(record) if anew else None) or created_at
 
 
 def _secs(start: datetime | None, end: datetime | None) -> float | None:

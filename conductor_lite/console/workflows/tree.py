@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from conductor_lite.console.workflows.rows import WorkflowRow, row_of
+from conductor_lite.operations.executors import PastRecovery
 from conductor_lite.protocol import WorkflowRecord
 
 #: Most children that are fetched for one level of the tree.
@@ -17,10 +18,15 @@ MAX_DEPTH = 12
 
 #: Gives the children of workflows, the oldest first, at most so many.
 Children = Callable[[list[str], int], Awaitable[list[WorkflowRecord]]]
+#: Gives the recoveries that may have been of some workflows.
+Recoveries = Callable[[Sequence[WorkflowRecord]], Awaitable[Sequence[PastRecovery]]]
 
 
 async def tree_rows(
-    top: Sequence[WorkflowRecord], opened: frozenset[str], children_of: Children
+    top: Sequence[WorkflowRecord],
+    opened: frozenset[str],
+    children_of: Children,
+    recoveries_of: Recoveries,
 ) -> list[WorkflowRow]:
     """Make rows of workflows and of the open ones' children.
 
@@ -30,6 +36,7 @@ async def tree_rows(
         top: the workflows at the top, in their order.
         opened: ids of those whose children are shown.
         children_of: asks for children.
+        recoveries_of: asks for recoveries.
     """
     by_parent: dict[str, list[WorkflowRecord]] = {}
     counted: set[str] = set()
@@ -44,29 +51,41 @@ async def tree_rows(
         if len(found) < MAX_LEVEL:
             counted.update(ids)
         level = [child for id_ in ids if id_ in opened for child in grouped.get(id_, ())[:MAX_SHOWN]]
-    rows: list[WorkflowRow] = []
+    placed: list[tuple[WorkflowRecord, int]] = []
     for record in top:
-        _add(rows, record, 0, opened, by_parent, counted)
+        _place(placed, record, 0, opened, by_parent)
+    recoveries = await recoveries_of([record for record, _ in placed])
+    rows = []
+    for record, depth in placed:
+        children = len(by_parent.get(record.workflow_id, []))
+        rows.append(
+            msgspec.structs.replace(
+                row_of(record, depth, recoveries=recoveries),
+                children=children if record.workflow_id in counted or children else None,
+                is_open=_is_open(record, depth, opened, by_parent),
+            )
+        )
     return rows
 
 
-def _add(
-    rows: list[WorkflowRow],
+def _place(
+    placed: list[tuple[WorkflowRecord, int]],
     record: WorkflowRecord,
     depth: int,
     opened: frozenset[str],
     by_parent: dict[str, list[WorkflowRecord]],
-    counted: set[str],
 ) -> None:
+    placed.append((record, depth))
+    if _is_open(record, depth, opened, by_parent):
+        for child in by_parent[record.workflow_id][:MAX_SHOWN]:
+            _place(placed, child, depth + 1, opened, by_parent)
+
+
+def _is_open(
+    record: WorkflowRecord, depth: int, opened: frozenset[str], by_parent: dict[str, list[WorkflowRecord]]
+) -> bool:
     id_ = record.workflow_id
-    children = by_parent.get(id_, [])
-    is_open = id_ in opened and depth < MAX_DEPTH and bool(children)
-    known = len(children) if id_ in counted or children else None
-    row = row_of(record, depth)
-    rows.append(msgspec.structs.replace(row, children=known, is_open=is_open))
-    if is_open:
-        for child in children[:MAX_SHOWN]:
-            _add(rows, child, depth + 1, opened, by_parent, counted)
+    return id_ in opened and depth < MAX_DEPTH and bool(by_parent.get(id_))
 
 
 def _by_parent(records: Sequence[WorkflowRecord]) -> dict[str, list[WorkflowRecord]]:
