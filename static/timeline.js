@@ -346,7 +346,7 @@
         all: () => this.show(0, Infinity),
         fold: () => this.foldAll(true),
         unfold: () => this.foldAll(false),
-        next: () => this.next((at) => this.spans.statusOf(at) === button.dataset.status),
+        next: () => this.next((at) => this.spans.is(at, button.dataset.status)),
       };
       if (this.spans) actions[action]();
     }

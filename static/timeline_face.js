@@ -8,7 +8,7 @@
   // What letters of the axis and of durations take at most, in pixels.
   const LETTER_PX = 6.4;
   // In the order in which they are drawn over each other.
-  const STATUSES = ["succeeded", "retried", "cancelled", "delayed", "waiting", "running", "failed"];
+  const STATUSES = ["succeeded", "repeated", "cancelled", "delayed", "waiting", "running", "failed"];
 
   // --- The axis, and the lines that go from it through the rows ------------------------------------------------------
 
@@ -165,7 +165,8 @@
       this.mark.replaceChildren(timeline.card.mark(status));
       this.label.textContent = spans.labelOf(at) || "without a name";
       const inside = timeline.isFolded(at) ? spans.after[at] - at - 1 : 0;
-      this.more.textContent = inside ? `+${inside.toLocaleString("en")}` : "";
+      const retries = spans.retries[at];
+      this.more.textContent = inside ? `+${inside.toLocaleString("en")}` : retries === undefined ? "" : `↻ ${retries}`;
       this.bar.className = `span-bar kind-${kind} is-${status}${spans.guessedOnes.has(at) ? " is-guessed" : ""}`;
     }
 

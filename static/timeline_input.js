@@ -6,7 +6,7 @@
   const LEAST_DRAG_PX = 4;
   const ZOOM = 1.6;
   const PAN = 0.2;
-  const OF_INTEREST = new Set(["failed", "running", "waiting", "delayed", "cancelled", "retried"]);
+  const OF_INTEREST = new Set(["failed", "running", "waiting", "delayed", "cancelled", "repeated"]);
 
   class Keys {
     constructor(timeline) {

@@ -89,6 +89,9 @@
 
     statusOf(at) { return this.statuses[this.status[at]]; }
 
+    // As the legend has it: retried ones are failed as well.
+    is(at, word) { return word === "retried" ? at in this.retries : this.statusOf(at) === word; }
+
     labelOf(at) { return this.labels[this.label[at]]; }
 
     workflowOf(at) { return this.workflows[this.workflow[at]]; }

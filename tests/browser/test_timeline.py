@@ -202,6 +202,8 @@ def fill(shop: Bookshop, began: int) -> None:
     shop.steps["big"] = [
         step(number, error="torn" if number % 1_000 == 777 else None) for number in range(5_000)
     ]
+    gave_up = "Step step_5 has exceeded its maximum of 3 retries"
+    shop.steps["big"][2_777] = msgspec.structs.replace(shop.steps["big"][2_777], error=gave_up)
     for number, status in ((40, "SUCCESS"), (4_990, "PENDING")):
         id_ = "big"
         steps = shop.steps["big"]
@@ -237,6 +239,9 @@ def test_five_thousand_steps_are_drawn_quickly_and_grow_in_place(crowded: Scene,
     expect(failed).to_contain_text("failed 5")
     failed.click()
     assert active(page).startswith("step_0, step, failed, after 1 min 18 s")
+    page.locator('[data-status="retried"]').click()
+    assert re.fullmatch("step_5, step, failed, .*, retried up to its maximum of 3", active(page))
+    expect(row(page, "↻ 3")).to_have_count(1)
     running.click()
     assert active(page).startswith("4990, child workflow, running")
     expect(tree.get_by_role("treeitem", level=7)).to_have_count(3)

@@ -237,7 +237,7 @@ def test_wait_that_is_not_over_shows_by_its_timeout() -> None:
     assert timeline.live
 
 
-def test_step_that_failed_and_ran_again_was_retried() -> None:
+def test_only_a_step_whose_sdk_gave_up_was_retried_and_one_that_its_workflow_ran_again_was_repeated() -> None:
     timeline = _build(
         _workflow(status="ERROR", completed_at_epoch_ms=T0 + 900),
         _step(1, "charge", 0, 10, error="declined"),
@@ -246,16 +246,25 @@ def test_step_that_failed_and_ran_again_was_retried() -> None:
         # Side by side, so that neither is a try of the other.
         _step(4, "mail", 40, 90, error="no route"),
         _step(5, "mail", 41, 60, output="ok"),
-        _step(6, "ship", 100, 800, error="Step ship has exceeded its maximum of 3 retries"),
+        _step(6, "ship", 100, 800, error="DBOS Error 7: Step ship has exceeded its maximum of 3 retries"),
+        # As TypeScript writes it, and run again by the workflow besides.
+        _step(7, "label", 800, 810, error='{"message":"Step label has exceeded its maximum of 2 retries"}'),
+        _step(8, "label", 820, 830, output="ok"),
+        # Quotes what became of another one.
+        _step(9, "notify", 830, 840, error="lost: Step ship has exceeded its maximum of 3 retries"),
     )
     assert [(s.label, s.status, s.note) for s in timeline.spans[1:]] == [
-        ("charge", "retried", "the same step ran again after it"),
+        ("charge", "repeated", "the workflow ran it again"),
         ("DBOS.sleep", "succeeded", ""),
         ("charge", "succeeded", ""),
         ("mail", "failed", ""),
         ("mail", "succeeded", ""),
-        ("ship", "failed", "failed after 3 retries"),
+        ("ship", "failed", "retried up to its maximum of 3"),
+        ("label", "repeated", "retried up to its maximum of 2, the workflow ran it again"),
+        ("label", "succeeded", ""),
+        ("notify", "failed", ""),
     ]
+    assert to_wire(timeline).retries == {6: 3, 7: 2}
 
 
 def test_steps_without_times_keep_their_order_between_those_that_have_some() -> None:

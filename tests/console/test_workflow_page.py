@@ -168,7 +168,7 @@ def test_steps_tell_their_kind_their_fate_and_their_children(tmp_path: Path) -> 
         ]
         html = await scene.reader.page(PAGE)
         rows = {n: text_of(row) for n, row in re.findall(r'<tr id="step-(\d+)"(.*?)</tr>', html, re.DOTALL)}
-        assert "retried charge_card" in rows["1"]
+        assert "repeated charge_card" in rows["1"]
         assert "declined" in rows["1"]
         assert "succeeded charge_card Output of step 2: result 2" in rows["2"]
         assert "1 s" in rows["2"]

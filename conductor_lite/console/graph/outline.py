@@ -33,7 +33,7 @@ _WORST_FIRST: tuple[SpanStatus, ...] = (
     "running",
     "waiting",
     "delayed",
-    "retried",
+    "repeated",
     "succeeded",
 )
 

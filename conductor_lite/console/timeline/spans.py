@@ -15,8 +15,9 @@ from conductor_lite.protocol import StepRecord, WorkflowRecord
 #: began; ``wait`` the wait for a message, an event, a stream or another workflow; ``internal`` what else the
 #: SDK records as a step.
 SpanKind = Literal["workflow", "child", "step", "sleep", "delay", "queue", "wait", "internal"]
-#: ``retried`` is a step that failed and was run again after that.
-SpanStatus = Literal["running", "waiting", "delayed", "succeeded", "retried", "failed", "cancelled"]
+#: ``repeated`` is a step that failed, and that its workflow ran again as another one. Retries by the SDK
+#: are part of one step, and told by ``StepFacts.retries``.
+SpanStatus = Literal["running", "waiting", "delayed", "succeeded", "repeated", "failed", "cancelled"]
 
 _WORKFLOW_STATUS: dict[str, SpanStatus] = {
     "PENDING": "running",
@@ -53,7 +54,10 @@ _SECOND_MS = 1_000
 _DAY_MS = 86_400_000
 #: Smaller numbers are seconds: as milliseconds they would lie before 1973.
 _LEAST_MS = 100_000_000_000
-_RETRIES = re.compile(r"exceeded its maximum of (\d{1,6}) retries")
+#: What SDKs write after "Step <its name>" once they have given up; of retries that helped they write nothing.
+_GAVE_UP = re.compile(r" has exceeded its maximum of (\d{1,6}) retries")
+#: Characters of an error that are looked through.
+_ERROR_CHARS = 10_000
 
 
 class StepFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -72,6 +76,8 @@ class StepFacts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     until_epoch_ms: int | None = None
     #: Whether it only notes how long the step before it may wait.
     is_timeout: bool = False
+    #: How often the SDK retried it before it gave up, in its own count; None where it tells nothing.
+    retries: int | None = None
     note: str = ""
 
 
@@ -114,7 +120,7 @@ def understand(workflow: WorkflowRecord, steps: Sequence[StepRecord], now_epoch_
         now_epoch_ms: tells what has ended from what has not.
     """
     ordered = sorted(steps, key=lambda step: step.function_id)
-    retried = _retried(ordered)
+    repeated = _repeated(ordered)
     found = []
     before: StepRecord | None = None
     for index, step in enumerate(ordered):
@@ -122,7 +128,7 @@ def understand(workflow: WorkflowRecord, steps: Sequence[StepRecord], now_epoch_
             last = index == len(ordered) - 1
             found.append(_sleep(workflow, step, before, last=last, now_epoch_ms=now_epoch_ms))
         else:
-            found.append(_facts(workflow, step, now_epoch_ms, again=index in retried))
+            found.append(_facts(workflow, step, now_epoch_ms, again=index in repeated))
         before = step
     return found
 
@@ -134,11 +140,11 @@ def _facts(workflow: WorkflowRecord, step: StepRecord, now_epoch_ms: int, *, aga
         end = max(start, end)
     status: SpanStatus = "succeeded"
     if step.error is not None:
-        status = "retried" if again else "failed"
+        status = "repeated" if again else "failed"
     elif start is not None and end is None:
         status = workflow_status(workflow)
         end = ended_at(workflow, start, now_epoch_ms)
-    kind = step_kind(step.function_name)
+    kind, retries = step_kind(step.function_name), _retries(step)
     return StepFacts(
         step=step,
         kind="child" if step.child_workflow_id and kind == "step" else kind,
@@ -146,7 +152,8 @@ def _facts(workflow: WorkflowRecord, step: StepRecord, now_epoch_ms: int, *, aga
         start_epoch_ms=start,
         end_epoch_ms=end,
         child_id=None if kind == "wait" else step.child_workflow_id or None,
-        note=_note(step, again=again),
+        retries=retries,
+        note=_note(step, retries, again=again),
     )
 
 
@@ -210,8 +217,8 @@ def _wake_epoch_ms(step: StepRecord) -> int | None:
     return int(value if value >= _LEAST_MS else value * 1000)
 
 
-def _retried(ordered: Sequence[StepRecord]) -> set[int]:
-    """Places of failed steps after which the same step began anew, whatever the SDK did in between."""
+def _repeated(ordered: Sequence[StepRecord]) -> set[int]:
+    """Places of failed steps that the workflow ran again, whatever the SDK did in between."""
     found: set[int] = set()
     following: StepRecord | None = None
     for index in range(len(ordered) - 1, -1, -1):
@@ -232,9 +239,19 @@ def _again(step: StepRecord, following: StepRecord) -> bool:
     return start is None or end is None or start >= end
 
 
-def _note(step: StepRecord, *, again: bool) -> str:
+def _retries(step: StepRecord) -> int | None:
+    """How often the SDK retried a step, from the error with which it gave up; others may quote one."""
+    error = (step.error or "")[:_ERROR_CHARS]
+    begin = f"Step {step.function_name}"
+    place = error.find(f"{begin} has exceeded")
+    told = _GAVE_UP.match(error, place + len(begin)) if place >= 0 else None
+    return int(told[1]) if told else None
+
+
+def _note(step: StepRecord, retries: int | None, *, again: bool) -> str:
     if step.error is None:
         return ""
-    if retries := _RETRIES.search(step.error, 0, 10_000):
-        return f"failed after {retries[1]} retries"
-    return "the same step ran again after it" if again else ""
+    notes = [f"retried up to its maximum of {retries}"] if retries is not None else []
+    if again:
+        notes.append("the workflow ran it again")
+    return ", ".join(notes)

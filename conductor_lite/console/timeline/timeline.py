@@ -65,7 +65,9 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     foldable: bool
     #: When it is to end, if that is known and it has not: of sleeps, delays and waits with a timeout.
     until_epoch_ms: int | None = None
-    #: A few words more, such as ``failed after 3 retries``; empty mostly.
+    #: How often the SDK retried it before it gave up; None where it tells nothing.
+    retries: int | None = None
+    #: A few words more; empty mostly.
     note: str = ""
 
 
@@ -218,6 +220,7 @@ class _Builder:
                 workflow_id=workflow.workflow_id,
                 function_id=fact.step.function_id,
                 foldable=False,
+                retries=fact.retries,
                 note=place.note or fact.note,
             )
             if fact.child_id is None:

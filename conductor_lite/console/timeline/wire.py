@@ -58,6 +58,8 @@ class TimelineWire(msgspec.Struct, frozen=True, kw_only=True):
     guessed: Sequence[int]
     #: When sleeps, delays and waits that go on are to end, in milliseconds since 1970, by place.
     until: dict[int, int]
+    #: How often the SDK retried steps before it gave up, by place.
+    retries: dict[int, int]
     #: Words about single spans, by place.
     notes: dict[int, str]
 
@@ -112,6 +114,7 @@ def to_wire(timeline: Timeline) -> TimelineWire:
         ],
         guessed=[span.id for span in spans if not span.timed],
         until={span.id: span.until_epoch_ms for span in spans if span.until_epoch_ms is not None},
+        retries={span.id: span.retries for span in spans if span.retries is not None},
         notes={span.id: span.note for span in spans if span.note},
     )
 

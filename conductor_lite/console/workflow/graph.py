@@ -16,7 +16,7 @@ STATUS_WORDS: Mapping[SpanStatus, str] = {
     "waiting": "waiting",
     "delayed": "delayed",
     "succeeded": "succeeded",
-    "retried": "retried",
+    "repeated": "repeated",
     "failed": "failed",
     "cancelled": "cancelled",
 }
