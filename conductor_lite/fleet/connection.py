@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from conductor_lite.errors import ConductorError, ProtocolError
 from conductor_lite.protocol import (
@@ -28,6 +28,9 @@ from conductor_lite.protocol import (
 logger = logging.getLogger("conductor_lite.fleet")
 
 R = TypeVar("R", bound=Reply)
+
+#: Looks once more, as late as can be, whether a request may be sent.
+BeforeSending: TypeAlias = Callable[[], Awaitable[None]]
 
 #: WebSocket close codes (RFC 6455, section 7.4) and those of our own.
 GOING_AWAY = 1001
@@ -135,12 +138,15 @@ class ExecutorConnection:
         known = self._unknown.get(type(request)) if self._unknown is not None else None
         return cast(R | None, known)
 
-    async def request(self, request: Request[R], timeout_secs: float) -> R:
+    async def request(
+        self, request: Request[R], timeout_secs: float, before_sending: BeforeSending | None = None
+    ) -> R:
         """Ask the executor and wait for its reply.
 
         Args:
             request: any message of the protocol.
             timeout_secs: for everything together: the turn, sending, and the answer.
+            before_sending: called when its turn has come; what it raises keeps the request from being sent.
 
         Raises:
             ConnectionLostError: the socket closed first.
@@ -151,6 +157,8 @@ class ExecutorConnection:
         turns = self._urgent_turns if isinstance(request, URGENT) else self._turns
         try:
             async with asyncio.timeout(timeout_secs), turns:
+                if before_sending is not None:
+                    await before_sending()
                 self._require_open()
                 request_id = str(next(self._numbers))
                 frame = encode(request, request_id)

@@ -14,7 +14,12 @@ from conductor_lite.errors import (
     ProtocolError,
     UnsupportedMessageError,
 )
-from conductor_lite.fleet.connection import ConnectionLostError, ExecutorConnection, UnansweredError
+from conductor_lite.fleet.connection import (
+    BeforeSending,
+    ConnectionLostError,
+    ExecutorConnection,
+    UnansweredError,
+)
 from conductor_lite.fleet.registry import ApplicationFleet, Executor
 from conductor_lite.protocol import (
     Alert,
@@ -68,6 +73,7 @@ class Dispatch:
         deadline_secs: float | None = None,
         patience_secs: float | None = None,
         rather_not: Collection[str] = (),
+        before_sending: BeforeSending | None = None,
     ) -> tuple[R, Executor]:
         """Ask one healthy executor; move on to the next when one fails to answer.
 
@@ -79,6 +85,7 @@ class Dispatch:
             deadline_secs: the caller's own limit for everything together; None leaves it to each attempt's.
             patience_secs: how long each executor may take, where that is not the usual.
             rather_not: executors to ask last, such as those that failed at this just now.
+            before_sending: called each time before it is sent; what it raises ends the asking.
 
         Returns:
             The reply, which may carry an ``error_message`` of the executor's own, and who gave it.
@@ -98,7 +105,9 @@ class Dispatch:
             if executor_id is None:
                 fleet.asked(executor)
             try:
-                return await self._attempt(executor, request, give_up_at, patience_secs), executor
+                return await self._attempt(
+                    executor, request, give_up_at, patience_secs, before_sending
+                ), executor
             except (ConnectionLostError, UnansweredError) as error:
                 logger.info("%s", error)
                 failure = error
@@ -126,6 +135,7 @@ class Dispatch:
         request: Request[R],
         give_up_at: float | None,
         patience_secs: float | None,
+        before_sending: BeforeSending | None,
     ) -> R:
         connection = executor.connection
         if connection is None:
@@ -138,7 +148,7 @@ class Dispatch:
         answers_before = connection.answers
         begun = self._clock.monotonic()
         try:
-            reply = await connection.request(request, timeout_secs)
+            reply = await connection.request(request, timeout_secs, before_sending)
         except UnansweredError:
             full_wait = timeout_secs >= self._request_timeout_secs
             if full_wait and connection.answers == answers_before:

@@ -19,6 +19,7 @@ from conductor_lite.fleet.connection import (
     GOING_AWAY,
     POLICY_VIOLATION,
     REPLACED,
+    BeforeSending,
     ExecutorConnection,
 )
 from conductor_lite.fleet.dispatch import Dispatch, raise_reported
@@ -199,8 +200,11 @@ class Fleet:
         executor_id: str | None = None,
         deadline_secs: float | None = None,
         patience_secs: float | None = None,
+        before_sending: BeforeSending | None = None,
     ) -> R:
         """Ask one healthy executor of an application; another one when it fails to answer.
+
+        What ``before_sending`` raises, each time before an executor is sent the request, ends the asking.
 
         Raises:
             NoHealthyExecutorError: nobody fitting is connected.
@@ -219,6 +223,7 @@ class Fleet:
             executor_id=executor_id,
             deadline_secs=deadline_secs,
             patience_secs=patience_secs,
+            before_sending=before_sending,
         )
         raise_reported(reply, executor)
         return reply

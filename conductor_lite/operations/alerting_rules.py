@@ -10,7 +10,6 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.errors import FieldError, InvalidError, NotFoundError
 from conductor_lite.fleet.changes import APPLICATIONS, application_topic
-from conductor_lite.operations.begun import changing
 from conductor_lite.operations.context import Context
 from conductor_lite.store.records import (
     DEFAULT_MIN_INTERVAL_SECS,
@@ -120,8 +119,7 @@ class AlertingRules:
                 declared=declared,
             )
             details.update(rule_metadata=msgspec.to_builtins(metadata), receiver=receiver.name)
-            with changing():
-                await context.alerting_rules.create(record)
+            await context.alerting_rules.create(record)
         return record
 
     async def update(

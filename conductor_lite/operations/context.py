@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.authenticate import key_actor
 from conductor_lite.auth.keys import KeyVerifier
+from conductor_lite.begun import beside, note_change
 from conductor_lite.config import Settings
 from conductor_lite.errors import (
     ConductorError,
@@ -17,12 +18,13 @@ from conductor_lite.errors import (
     UnsupportedMessageError,
 )
 from conductor_lite.fleet.changes import AUDIT, Changes
+from conductor_lite.fleet.connection import BeforeSending
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.fleet.measurer import Measurer
 from conductor_lite.fleet.recommender import Recommender
 from conductor_lite.notify import Notifier
 from conductor_lite.operations.deadline import remaining_secs
-from conductor_lite.operations.sharing import SharedAnswers, once
+from conductor_lite.operations.sharing import READS, SharedAnswers, once
 from conductor_lite.protocol import Reply, Request
 from conductor_lite.store.alerting_rules import AlertingRules as AlertingRuleStore
 from conductor_lite.store.alerts import Alerts
@@ -151,13 +153,25 @@ class Context:
             raise NotFoundError(f"Stopped: the application {application.name} was deleted meanwhile.")
 
     async def ask(
-        self, application: ApplicationRecord, request: Request[R], *, application_version: str | None = None
+        self,
+        application: ApplicationRecord,
+        request: Request[R],
+        *,
+        application_version: str | None = None,
+        before_sending: BeforeSending | None = None,
     ) -> R:
         """Ask one of an application's executors; see ``Fleet.ask`` for what is raised.
 
         Gives up when the caller does, as ``deadline`` says, and shares answers as ``sharing`` does.
         What an executor reports of a private application is not passed on: it may quote a payload.
         """
+
+        async def about_to_send() -> None:
+            if before_sending is not None:
+                await before_sending()
+            if not isinstance(request, READS):
+                note_change()
+
         try:
             return await self._shared.ask(
                 application.id,
@@ -167,6 +181,7 @@ class Context:
                     request,
                     application_version=application_version,
                     deadline_secs=remaining_secs(),
+                    before_sending=about_to_send,
                 ),
             )
         except UnsupportedMessageError:
@@ -213,5 +228,6 @@ class Context:
             source_ip=actor.source_ip,
             details=details,
         )
-        await self.audit_log.append([entry])
+        with beside():
+            await self.audit_log.append([entry])
         self.changes.publish(AUDIT)

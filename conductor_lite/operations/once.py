@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from conductor_lite.auth.actor import Actor
+from conductor_lite.begun import Begun, watching
 from conductor_lite.errors import (
     ConductorError,
     ConflictError,
@@ -28,7 +29,6 @@ from conductor_lite.errors import (
     StoreError,
     UnauthenticatedError,
 )
-from conductor_lite.operations.begun import Begun, watching
 from conductor_lite.operations.context import Context
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from conductor_lite.errors import DeadlineExceededError
-from conductor_lite.operations.begun import changing
 from conductor_lite.operations.deadline import remaining_secs
 from conductor_lite.protocol import (
     GetMetrics,
@@ -44,7 +43,7 @@ KEPT_SECS = 1.0
 MAX_KEPT = 256
 
 #: Messages that change nothing. Every other one makes what is known of its application out of date.
-_READS: tuple[type[Request[Any]], ...] = (
+READS: tuple[type[Request[Any]], ...] = (
     GetMetrics,
     GetQueue,
     GetSchedule,
@@ -118,10 +117,9 @@ class SharedAnswers:
         Raises:
             DeadlineExceededError: the caller's own deadline passed, or that of whoever asked first.
         """
-        if not isinstance(request, _READS):
+        if not isinstance(request, READS):
             try:
-                with changing():
-                    return await ask()
+                return await ask()
             finally:
                 self._forget(application_id)
         if _seen.get() is None:

@@ -18,6 +18,7 @@ from conductor_lite.errors import (
     StoreError,
     UnsupportedMessageError,
 )
+from conductor_lite.fleet.connection import BeforeSending
 from conductor_lite.operations.context import Context
 from conductor_lite.operations.once import Attempt, unknown_outcome
 from conductor_lite.operations.versions import latest_version_name
@@ -192,7 +193,7 @@ class WorkflowActions:
             ForbiddenError: application.write is missing.
             NotFoundError: no such application.
             InvalidError: no ids, or too many.
-            StandingLostError: the actor lost the right to it between two messages.
+            StandingLostError: the actor lost the right to it before a message was sent.
             DispatchError: no executor answered, or it reported an error; the audit entry tells how many were
                 done before.
         """
@@ -269,11 +270,11 @@ class WorkflowActions:
             for chunk in _chunks(ids):
                 await self._require_all(application, chunk)
             forks: list[str] = []
-            for index, chunk in enumerate(_chunks(ids)):
-                if index:
-                    await context.require_standing(actor, APPLICATION_WRITE, application)
+            still_may = self._standing(actor, application)
+            for chunk in _chunks(ids):
                 request = ForkFromFailure(body=msgspec.structs.replace(body, workflow_ids=chunk))
-                forks += (await context.ask(application, request)).forked_workflow_ids or []
+                reply = await context.ask(application, request, before_sending=still_may)
+                forks += reply.forked_workflow_ids or []
                 details["done"] = len(forks)
                 if progress:
                     progress(len(chunk))
@@ -325,10 +326,11 @@ class WorkflowActions:
             ids = _distinct(workflow_ids)
             details.update(_audited(ids))
             version = await latest_version_name(context, application) if on_latest_version else None
+            still_may = self._standing(actor, application)
             for index, chunk in enumerate(_chunks(ids)):
-                if index:
-                    await context.require_standing(actor, APPLICATION_WRITE, application)
-                await self._succeed(application, request_for(chunk), application_version=version)
+                await self._succeed(
+                    application, request_for(chunk), application_version=version, before_sending=still_may
+                )
                 if then is not None:
                     await then(application, chunk)
                 details["done"] = index * CHUNK_SIZE + len(chunk)
@@ -359,10 +361,21 @@ class WorkflowActions:
             # They are deleted all the same, and that pass sees it.
             logger.warning("Deleted workflows of %s are in its snapshots yet: %s", application.name, error)
 
+    def _standing(self, actor: Actor, application: ApplicationRecord) -> BeforeSending:
+        """Looks whether the actor may do it still. A message may have waited long for its turn."""
+        return lambda: self._context.require_standing(actor, APPLICATION_WRITE, application)
+
     async def _succeed(
-        self, application: ApplicationRecord, request: Request[S], *, application_version: str | None = None
+        self,
+        application: ApplicationRecord,
+        request: Request[S],
+        *,
+        application_version: str | None = None,
+        before_sending: BeforeSending | None = None,
     ) -> None:
-        reply = await self._context.ask(application, request, application_version=application_version)
+        reply = await self._context.ask(
+            application, request, application_version=application_version, before_sending=before_sending
+        )
         if not reply.success:
             message = "The executor did not do it, and did not say why."
             raise ExecutorReportedError(message, message)

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from conductor_lite.begun import note_change
 from conductor_lite.errors import StartupError, StoreError
 from conductor_lite.store import revisions
 from conductor_lite.store.failures import translated
@@ -115,6 +116,8 @@ class Database:
                     try:
                         await connection.begin()
                         yield connection
+                        # What fails before it has changed nothing.
+                        note_change()
                         await _uninterrupted(connection.commit())
                     finally:
                         # Closing rolls back whatever is still open.

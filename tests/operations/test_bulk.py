@@ -22,6 +22,8 @@ from conductor_lite.protocol import (
     CancelReply,
     Delete,
     ForkFromFailure,
+    GetQueue,
+    GetQueueReply,
     ListWorkflows,
     Resume,
     WorkflowFilters,
@@ -332,6 +334,42 @@ def test_it_ends_when_the_key_that_began_it_is_revoked_and_what_waits_for_its_tu
             "system",
             {"job_id": first.id, "done": 200, "reason": reason},
         )
+
+    run(body)
+
+
+def test_a_message_that_waits_for_its_turn_is_not_sent_when_the_key_is_revoked_meanwhile(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        shelf, executor = await with_shelf(scene)
+        shelf.fill(100, status="PENDING")
+        actor = await scene.actor(await scene.key("application.read", "application.write", name="ci"))
+        [connection] = scene.conductor.fleet._registry.connections()
+        others: list[asyncio.Task[Any]] = []
+        may_answer = asyncio.Event()
+
+        async def in_the_way(request: GetQueue) -> Any:
+            await may_answer.wait()
+            return GetQueueReply()
+
+        async def listed(request: ListWorkflows) -> Any:
+            # From now on all turns are taken.
+            others.extend(asyncio.create_task(scene.ask(GetQueue(name=f"{number}"))) for number in range(16))
+            await wait_until_async(lambda: executor.count(GetQueue) >= 15, 10, "the others to be asked")
+            return await shelf._list(request)
+
+        executor.on(GetQueue, in_the_way)
+        executor.on(ListWorkflows, listed)
+        jobs = scene.conductor.operations.bulk_jobs
+        job = await jobs.start(actor, APPLICATION, "cancel", filters(), target="all")
+        await until(scene, job, lambda seen: seen.state == "working")
+        await wait_until_async(lambda: connection._turns._waiters, 10, "the message to wait for its turn")
+        await scene.conductor.operations.keys.revoke(LOCAL, "ci")
+        may_answer.set()
+        job = await finished(scene, job)
+        reason = "Stopped: the API key that started it, ci, was revoked meanwhile."
+        assert (job.state, job.done, job.problem) == ("stopped", 0, reason)
+        assert executor.count(Cancel) == 0
+        await asyncio.gather(*others)
 
     run(body)
 

@@ -10,15 +10,16 @@ from typing import Any
 
 import httpx
 from support.executor import ScriptedExecutor
-from support.served import LOCAL, Run, Served, served
+from support.served import APPLICATION, LOCAL, Run, Served, served
 
 from conductor_lite import server
+from conductor_lite.begun import note_change
 from conductor_lite.client import AsyncClient, RetryPolicy, calls
 from conductor_lite.clock import Clock
 from conductor_lite.config import Settings
-from conductor_lite.errors import NoHealthyExecutorError, StandingLostError, StoreError
+from conductor_lite.errors import NoHealthyExecutorError, NotFoundError, StandingLostError, StoreError
 from conductor_lite.operations import once, workflow_actions
-from conductor_lite.operations.begun import changing
+from conductor_lite.operations.applications import ApplicationChanges
 from conductor_lite.operations.once import Attempt, Caution, Outcome
 from conductor_lite.protocol import (
     ForkWorkflow,
@@ -203,8 +204,7 @@ def test_keys_are_forgotten_after_a_day_or_when_there_are_too_many_and_long_answ
 
         # What may have been done in part, or was cut off by a lost right, is not simply tried again.
         async def fails(attempt: Attempt) -> bytes:
-            with changing():
-                pass
+            note_change()
             raise failure
 
         failure: Exception = NoHealthyExecutorError("nobody")
@@ -228,9 +228,6 @@ def test_a_key_stays_taken_only_once_something_may_have_been_done(run: Run, monk
     monkeypatch.setattr(workflow_actions, "CHUNK_SIZE", 1)
     two = {"workflowIds": ["order-7", "order-8"]}
     forked = {"workflowIds": ["order-7"], "fromLastFailure": True}
-
-    async def gone(*_: object) -> None:
-        return None
 
     async def breaks(*_: object) -> None:
         raise StoreError("the disk is full")
@@ -257,14 +254,57 @@ def test_a_key_stays_taken_only_once_something_may_have_been_done(run: Run, monk
         assert await statuses(TRIGGER, "broken", None) == [201, 201]
         assert (orders.executor.count(Resume), orders.triggered) == (2, 1)
         # Deleted between two messages; and done, but the audit log could not be written.
+        found = [await context.applications.by_id(await scene.application_id())]
+
+        async def soon_gone(*_: object) -> object:
+            return found.pop() if found else None
+
         with monkeypatch.context() as patch:
-            patch.setattr(context.applications, "by_id", gone)
+            patch.setattr(context.applications, "by_id", soon_gone)
             assert await statuses(RESUME, "half", two) == [404, 409]
         with monkeypatch.context() as patch:
             patch.setattr(context.audit_log, "append", breaks)
             for path, asked in ((RESUME, two), (TRIGGER, None), (RULES, RULE)):
                 assert await statuses(path, f"done-{path}", asked) == [503, 409]
         assert (orders.executor.count(Resume), orders.triggered) == (5, 2)
+
+    run(body)
+
+
+def test_what_was_written_keeps_its_key_taken_though_the_operation_says_nothing_of_it(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        await scene.application_id()
+        applications = scene.conductor.operations.applications
+        changes = ApplicationChanges(executor_timeout_secs=50)
+
+        async def writes(attempt: Attempt) -> bytes:
+            await applications.update(LOCAL, APPLICATION, changes)
+            raise NotFoundError("and then it failed")
+
+        async def is_refused(attempt: Attempt) -> bytes:
+            await applications.update(LOCAL, "no such application", changes)
+            return b""
+
+        async def rolls_back(attempt: Attempt) -> bytes:
+            async with scene.conductor.db.write():
+                raise NotFoundError("before the commit")
+
+        async def failures(work: Any) -> list[str]:
+            ask, caution = scene.conductor.operations.once.run, Caution(in_parts=True)
+            once_and_again = [
+                await asyncio.gather(ask(LOCAL, work.__name__, {}, work, caution), return_exceptions=True)
+                for _ in range(2)
+            ]
+            return [str(error) for [error] in once_and_again]
+
+        first, second = await failures(writes)
+        assert first == "and then it failed"
+        assert "is not known" in second
+        # An entry of the audit log is no part of it, and what came to nothing changed nothing.
+        refused = await failures(is_refused)
+        assert ["There is no application" in text for text in refused] == [True, True]
+        assert await failures(rolls_back) == ["before the commit"] * 2
+        assert len(await scene.audit("application.update")) == 3
 
     run(body)
 

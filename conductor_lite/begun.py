@@ -1,10 +1,12 @@
-"""Whether what this task does may have changed anything yet. Says so, and decides nothing by it."""
+"""Whether what this task does may have changed anything yet. Says so, and decides nothing by it.
+
+Nobody who changes something has to think of it: every commit to the database and every message to an executor
+that is no mere question comes by here.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-
-from conductor_lite.errors import NoHealthyExecutorError
 
 
 class Begun:
@@ -29,16 +31,18 @@ def watching() -> Iterator[Begun]:
         _watched.reset(token)
 
 
-@contextmanager
-def changing() -> Iterator[None]:
-    """Around each message to an executor, or write to the database, that changes what was asked for.
+def note_change() -> None:
+    """What comes next changes something, unless it fails: a message to an executor, a commit."""
+    begun = _watched.get()
+    if begun is not None:
+        begun.is_begun = True
 
-    One that found no executor to go to has changed nothing.
-    """
-    begun = _watched.get() or Begun()
-    before, begun.is_begun = begun.is_begun, True
+
+@contextmanager
+def beside() -> Iterator[None]:
+    """Around what is written about the work and is no part of it, such as its audit entry."""
+    token = _watched.set(None)
     try:
         yield
-    except NoHealthyExecutorError:
-        begun.is_begun = before
-        raise
+    finally:
+        _watched.reset(token)
