@@ -95,9 +95,12 @@ def decode_deadline(text: str) -> float:
 
 
 def safe_echo(value: object) -> object:
-    """What of an offending value may be repeated to the caller: short scalars, without keys; else None."""
+    """What of an offending value may be repeated to the caller: short scalars, without keys; else None.
+
+    An address is not: those of notification targets are secrets, and one may stand where it does not belong.
+    """
     if isinstance(value, str):
-        return redact(value) if len(value) <= _MAX_ECHO_LENGTH else None
+        return redact(value) if len(value) <= _MAX_ECHO_LENGTH and "://" not in value else None
     return value if isinstance(value, bool | int | float) else None
 
 

@@ -85,7 +85,7 @@ def test_faults_are_located_inside_of_nested_objects_and_lists(content: bytes, l
     assert _locations(caught) == locations
 
 
-@pytest.mark.parametrize("value", ["x" * 10_000, "dbos_" + "a" * 61, {"a": 1}, [1]])
+@pytest.mark.parametrize("value", ["x" * 10_000, "dbos_" + "a" * 61, {"a": 1}, [1], "slack://TokenA/TokenB"])
 def test_long_secret_or_structured_values_are_not_repeated(value: Any) -> None:
     with pytest.raises(InvalidError) as caught:
         decode_body(msgspec.json.encode({"policy": {"queueName": "q", "depth": value}}), Outer)
