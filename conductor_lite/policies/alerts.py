@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+import msgspec
+
 from conductor_lite.clock import Clock
 from conductor_lite.errors import (
     DispatchError,
@@ -83,9 +85,9 @@ class _Watched:
                 del self.lost[key]
         self.known = set(present)
 
-    def lost_within(self, period_secs: float, now: float) -> list[str]:
+    def lost_within(self, period_secs: float, now: float) -> set[str]:
         """Who was lost lately, by executor id."""
-        return sorted({key.executor_id for key, since in self.lost.items() if now - since <= period_secs})
+        return {key.executor_id for key, since in self.lost.items() if now - since <= period_secs}
 
 
 class AlertWatch:
@@ -259,8 +261,25 @@ class _Look:
                 )
                 return evaluation.recovery_flapping(rule, name, count)
             case ExecutorLost():
-                lost = watched.lost_within(rule.period_secs, self._monotonic)
-                return evaluation.executor_lost(rule, name, lost)
+                return evaluation.executor_lost(rule, name, await self._lost(rule, executors))
+
+    async def _lost(self, rule: ExecutorLost, executors: Sequence[ExecutorView]) -> list[str]:
+        lost = self._watched.lost_within(rule.period_secs, self._monotonic)
+        if self._monotonic - self._watched.started < rule.period_secs:
+            # Of those who were recovered before the conductor was started only the audit log knows.
+            recoveries = await self._policy._audit_log.list(
+                self._application.organization_id,
+                start=self._now - timedelta(seconds=rule.period_secs),
+                end=self._now + timedelta(seconds=1),
+                operation=_RECOVERY_OPERATION,
+                target=self._application.name,
+                limit=MAX_LOST,
+            )
+            recovered: set[str] = set()
+            for entry in recoveries:
+                recovered.update(msgspec.convert((entry.details or {}).get("executor_ids", []), list[str]))
+            lost |= recovered - {view.executor_id for view in executors if view.status != DEAD}
+        return sorted(lost)
 
     async def _conclude(
         self, rule: AlertingRuleRecord, found: AlertText | None, open_alert: AlertRecord | None

@@ -291,6 +291,30 @@ def test_lost_executor_is_told_even_when_it_was_recovered_between_two_looks(
     watch(body)
 
 
+def test_executor_stays_lost_for_its_period_over_a_restart_of_the_conductor(
+    watch: Callable[..., Any],
+) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        await executor_with(scene, {})
+        dying = await scene.executor("dying")
+        await alerts.rule(rule_type="ExecutorLost", rule_metadata={"period_secs": 300})
+        # The audit log goes by the real clock.
+        alerts.clock.time = datetime.now(UTC)
+        await alerts.judge()
+        await dying.vanish()
+        await scene.await_status("dying", None)
+        await wait_until_async(lambda: scene.audit("executor.recovery"), 10, "the recovery to be on record")
+        await alerts.judge(later_secs=15)
+        alerts.restart()
+        await alerts.judge(later_secs=100)
+        (item,) = await alerts.history()
+        assert item.alert.resolved_at is None
+        await alerts.judge(later_secs=201)
+        assert (await alerts.history())[0].alert.resolved_at is not None
+
+    watch(body)
+
+
 def test_stranded_version_is_told_until_somebody_runs_it(watch: Callable[..., Any]) -> None:
     async def body(scene: Served, alerts: Watch) -> None:
         await executor_with(scene, {})
