@@ -13,6 +13,9 @@ _AROUND_A_SHIFT = timedelta(hours=3)
 #: By how much they may disagree then.
 _SHIFT = timedelta(hours=1)
 
+_INSTANT = timedelta(seconds=1)
+_NOTHING: Mapping[str, str] = {}
+
 #: What makes a schedule another one, although its name is the same.
 ScheduleKey = tuple[str, str, str | None]
 
@@ -30,11 +33,22 @@ class ScheduleWatch:
 
     def __init__(self) -> None:
         self._active_since: dict[ScheduleKey, datetime] = {}
+        # When it was looked for the first time; None before that.
+        self._began: datetime | None = None
 
     def look(
-        self, schedules: Sequence[ScheduleRecord], now: datetime
+        self,
+        schedules: Sequence[ScheduleRecord],
+        now: datetime,
+        told: Mapping[str, str] = _NOTHING,
     ) -> Mapping[ScheduleKey, tuple[ScheduleRecord, datetime]]:
         """Take over what is there now.
+
+        Args:
+            schedules: all of the application.
+            now: the time of day.
+            told: metadata of the alert that told of a miss and is not over. What was missed before the
+                conductor was started is not forgotten by that.
 
         Returns:
             The active schedules, each with the time after which its runs are counted.
@@ -45,7 +59,13 @@ class ScheduleWatch:
             name: min(self._active_since.get(name, now), now)
             for name in active
         }
-        return {name: (schedule, self._active_since[name]) for name, schedule in active.items()}
+        self._began = self._began or now
+        missed, due_at = told.get("missed_schedules", "").split(","), _moment(told.get("due_at"))
+        since = dict(self._active_since)
+        for name, schedule in active.items():
+            if schedule.schedule_name in missed and due_at is not None and since[name] == self._began:
+                since[name] = min(since[name], due_at - _INSTANT)
+        return {name: (schedule, since[name]) for name, schedule in active.items()}
 
 
 def missed_run(

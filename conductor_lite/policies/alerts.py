@@ -186,12 +186,12 @@ class _Look:
         silent = self._monotonic < self._watched.ask_at
         begun = self._policy._clock.monotonic()
         for rule in rules:
-            metadata = rule.rule_metadata
+            metadata, open_alert = rule.rule_metadata, open_alerts.get(rule.id)
             if isinstance(metadata, WorkflowFailure | SlowQueue | SlowWorkflow | ScheduleMissed):
                 if silent:
                     continue
                 try:
-                    found = await self._ask(metadata)
+                    found = await self._ask(metadata, open_alert)
                 except (DispatchError, NotFoundError) as error:
                     silent = not self._can_go_on(error)
                     continue
@@ -200,7 +200,7 @@ class _Look:
                 if found is None and self._returning:
                     # Too early to say that anything is over.
                     continue
-            await self._conclude(rule, found, open_alerts.get(rule.id))
+            await self._conclude(rule, found, open_alert)
         took_secs = self._policy._clock.monotonic() - begun
         if took_secs > 1:
             self._watched.ask_at = self._policy._clock.monotonic() + BREATHER * took_secs
@@ -218,7 +218,9 @@ class _Look:
         return isinstance(error, UnsupportedMessageError)
 
     async def _ask(
-        self, rule: WorkflowFailure | SlowQueue | SlowWorkflow | ScheduleMissed
+        self,
+        rule: WorkflowFailure | SlowQueue | SlowWorkflow | ScheduleMissed,
+        open_alert: AlertRecord | None,
     ) -> AlertText | None:
         match rule:
             case WorkflowFailure():
@@ -228,7 +230,8 @@ class _Look:
             case SlowWorkflow():
                 return evaluation.slow_workflow(rule, await self._readings.slow_count(rule))
             case ScheduleMissed():
-                active = self._watched.schedules.look(await self._readings.schedules(), self._now)
+                told = {} if open_alert is None else open_alert.alert_metadata
+                active = self._watched.schedules.look(await self._readings.schedules(), self._now, told)
                 runs = [
                     missed_run(schedule, since, rule.grace_secs, self._now)
                     for schedule, since in active.values()

@@ -347,6 +347,10 @@ def test_schedule_that_does_not_run_is_told(watch: Callable[..., Any]) -> None:
         await alerts.judge(later_secs=61)
         (item,) = await alerts.history()
         assert item.alert.alert_metadata["missed_schedules"] == "hourly"
+        # It has still not run when the conductor is started anew.
+        alerts.restart()
+        await alerts.judge(later_secs=15)
+        assert (await alerts.history())[0].alert.resolved_at is None
         ran = msgspec.structs.replace(schedule, last_fired_at=alerts.clock.now().isoformat())
         asked.answers(ListSchedules, ListSchedulesReply(schedules=[ran]))
         await alerts.judge(later_secs=15)
