@@ -92,10 +92,19 @@
   // Of the rows that show; the page's own address is ahead of them while those of other filters are on their way.
   let shownAt = place($("#live").dataset.url);
 
+  // How many one form may have.
+  const most = () => Number($("[data-selected]")?.dataset.selectedMost ?? Infinity);
+
   const choose = () => {
     // Those from elsewhere stay of elsewhere.
     if (!chosen.size) chosenAt = shownAt;
-    for (const box of $$("[data-select]")) chosen[box.checked ? "add" : "delete"](box.value);
+    const boxes = $$("[data-select]");
+    for (const box of boxes) if (!box.checked) chosen.delete(box.value);
+    for (const box of boxes) {
+      if (!box.checked || chosen.has(box.value)) continue;
+      if (chosen.size < most()) chosen.add(box.value);
+      else box.checked = false;
+    }
     count();
   };
 
@@ -124,6 +133,8 @@
     for (const bar of $$("[data-selected]")) {
       bar.hidden = chosen.size === 0;
       $("[data-selected-count]", bar).textContent = String(chosen.size);
+      const full = $("[data-selected-full]", bar);
+      if (full) full.hidden = chosen.size < most();
       $("[data-selected-away]", bar).replaceChildren(...away.map((value) =>
         Object.assign(document.createElement("input"), { type: "hidden", name: boxes[0]?.name ?? "id", value })));
       $("[data-selected-away-words]", bar).textContent = away.length ? `, ${away.length} not on this page` : "";

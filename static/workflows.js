@@ -35,6 +35,16 @@
     closeMenus(event.target.closest("a, button") ? null : event.target.closest("details.menu"));
   });
 
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-opens]");
+    if (!link) return;
+    event.preventDefault();
+    const menu = document.getElementById(link.dataset.opens);
+    menu.open = true;
+    menu.scrollIntoView({ block: "nearest" });
+    $("summary", menu).focus();
+  });
+
   // --- Keyboard: x selects the row that has the focus ---------------------------------------------------------------
 
   document.addEventListener("keydown", (event) => {

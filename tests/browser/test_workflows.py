@@ -1,18 +1,23 @@
 """The table of workflows in a real browser, before a real DBOS application with something of everything."""
 
+import asyncio
 import csv
 import io
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browser.conftest import Open
+from console.workflow_table import PAGE, Table, run_table
 from playwright.sync_api import Page, Route, expect
 from support.console_routes import carries_out
 from support.showcase import APPLICATION, Showcase
+from support.wait import wait_until
 
+from conductor_lite.console.bulk.page import MAX_SELECTED
 from conductor_lite.console.urls import app_url
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -242,6 +247,63 @@ def test_everything_works_without_scripts(showcase: Showcase, open_page: Open) -
     expect(page.locator(".toast")).to_contain_text("Deleted 1 workflow.")
     page.goto(table(showcase, "id=nested-1"))
     expect(page.get_by_text("No workflow matches these filters.")).to_be_visible()
+
+
+@pytest.fixture
+def long_tree(tmp_path: Path) -> Iterator[str]:
+    """The address of a tree with 460 rows."""
+    opened: list[Table] = []
+    ends = threading.Event()
+
+    async def body(table: Table) -> None:
+        for parent in range(5):
+            table.shelf.add(f"p{parent}")
+            table.shelf.fill(91, f"c{parent}", parent_workflow_id=f"p{parent}")
+        opened.append(table)
+        await asyncio.to_thread(ends.wait)
+
+    thread = threading.Thread(target=run_table, args=(tmp_path, body), daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: opened or not thread.is_alive(), 60, "the conductor to start")
+        parents = "".join(f"&open=p{parent}" for parent in range(5))
+        yield f"{opened[0].scene.url}{PAGE}?tree=1&range=all{parents}"
+    finally:
+        ends.set()
+        thread.join(20)
+
+
+def test_no_more_is_selected_than_one_action_takes_and_the_way_out_is_shown(
+    long_tree: str, open_page: Open
+) -> None:
+    page = open_page(long_tree)
+    boxes = page.locator("[data-select]")
+    expect(boxes).to_have_count(460)
+    bar = page.locator(".selection")
+    boxes.nth(459).check()
+    expect(bar).to_contain_text(f"1 selected · at most {MAX_SELECTED}")
+    full = page.locator("[data-selected-full]")
+    expect(full).to_be_hidden()
+    page.get_by_role("checkbox", name="Select all on this page").click()
+    expect(bar).to_contain_text(f"{MAX_SELECTED} selected")
+    expect(page.locator("[data-select]:checked")).to_have_count(MAX_SELECTED)
+    expect(boxes.nth(459)).to_be_checked()
+    expect(full).to_contain_text(f"No more than {MAX_SELECTED} can be selected.")
+    # One more stays without its tick; one less makes room for it.
+    boxes.nth(458).click()
+    expect(boxes.nth(458)).not_to_be_checked()
+    boxes.nth(0).uncheck()
+    expect(full).to_be_hidden()
+    boxes.nth(458).check()
+    bar.get_by_role("button", name="Delete…").click()
+    dialog = page.get_by_role("dialog", name=f"Delete {MAX_SELECTED} workflows?")
+    dialog.get_by_role("button", name="Keep").click()
+    full.get_by_role("link").click()
+    expect(page.locator("#all-menu").get_by_role("link", name="Delete…")).to_be_visible()
+
+    plain = open_page(long_tree, java_script_enabled=False)
+    expect(plain.get_by_text(f"Those that are ticked, at most {MAX_SELECTED}:")).to_be_attached()
+    expect(plain.locator("[data-select]:visible")).to_have_count(MAX_SELECTED)
 
 
 def test_offline_the_page_says_so_and_offers_nothing(showcase: Showcase, open_page: Open) -> None:

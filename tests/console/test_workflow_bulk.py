@@ -106,11 +106,18 @@ def test_too_many_that_are_selected_are_told_from_an_unreadable_form(on_table: R
     async def body(table: Table) -> None:
         table.shelf.fill(bulk.MAX_SELECTED, status="PENDING")
         ids = list(table.shelf.workflows)
+        html = await table.see()
+        assert f"at most {bulk.MAX_SELECTED}" in html
         html = (await table.post("/apps/shop/bulk/cancel", {"id": ids})).text
         assert f"Cancel {bulk.MAX_SELECTED} workflows?" in html
         # As many as may be asked about may be begun with.
         assert (await table.post("/apps/shop/jobs", fields_of(html))).status_code == 303
-        for many in ([*ids, "more"], [str(n) for n in range(600)], ["x" * 70_000]):
+        longest = [f"{number:03}{'é' * 997}" for number in range(bulk.MAX_SELECTED)]
+        for id_ in longest:
+            table.shelf.add(id_, status="PENDING")
+        html = (await table.post("/apps/shop/bulk/cancel", {"id": longest})).text
+        assert f"Cancel {bulk.MAX_SELECTED} workflows?" in html
+        for many in ([*ids, "more"], [str(n) for n in range(600)]):
             refused = await table.post("/apps/shop/bulk/cancel", {"id": many}, Accept="text/html")
             assert refused.status_code == 422
             assert f"At most {bulk.MAX_SELECTED} can be" in refused.text

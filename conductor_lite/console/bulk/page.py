@@ -1,5 +1,6 @@
 """Acting on many workflows at once: the question before, the beginning, and pages of what goes on."""
 
+import functools
 import re
 import uuid
 from typing import Any
@@ -44,9 +45,11 @@ VERBS: dict[BulkAction, tuple[str, str, str]] = {
 SMALL_JOB_SECS = 2.0
 #: Workflows that one form names; the question's form has other fields besides.
 MAX_SELECTED = MAX_FIELDS - 50
+#: So many of the longest ids that can be ticked, whatever they are written in.
+_MAX_FORM_BYTES = 6 * 1024 * 1024
 _TOO_MANY = (
-    f"Too many workflows are selected; nothing was done. At most {MAX_SELECTED} can be, and fewer where "
-    "ids are long. For more, set filters and use the menu All above the table: it acts on all that match."
+    f"Too many workflows are selected; nothing was done. At most {MAX_SELECTED} can be. For more, set "
+    "filters and use the menu All above the table: it acts on all that match."
 )
 _STYLES = ("workflows.css",)
 _DIGITS = re.compile(r"[0-9]{1,15}")
@@ -68,15 +71,16 @@ class BulkPage:
     def routes(self) -> list[BaseRoute]:
         """Its routes."""
         shows, does = self._site.shows, self._site.does
+        chosen = functools.partial(does, max_bytes=_MAX_FORM_BYTES, too_large=_TOO_MANY)
         return [
             Route("/apps/{name}/bulk/{action}", shows(self.ask_about_all), methods=["GET"]),
+            Route("/apps/{name}/bulk/{action}", chosen(self.ask_about_selected), methods=["POST"]),
+            Route("/apps/{name}/jobs", shows(self.show_all), methods=["GET"]),
             Route(
-                "/apps/{name}/bulk/{action}",
-                does(self.ask_about_selected, too_large=_TOO_MANY),
+                "/apps/{name}/jobs",
+                chosen(self.start),
                 methods=["POST"],
             ),
-            Route("/apps/{name}/jobs", shows(self.show_all), methods=["GET"]),
-            Route("/apps/{name}/jobs", does(self.start, too_large=_TOO_MANY), methods=["POST"]),
             Route("/apps/{name}/jobs/{id}", shows(self.show), methods=["GET"]),
             Route("/apps/{name}/jobs/{id}/stop", does(self.stop), methods=["POST"]),
         ]

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.beginnings import span_of_doubt
-from conductor_lite.console.bulk.page import ACTIONS, VERBS, told
+from conductor_lite.console.bulk.page import ACTIONS, MAX_SELECTED, VERBS, told
 from conductor_lite.console.formatting import moment_of
 from conductor_lite.console.frame import frame
 from conductor_lite.console.preferences import preferences
@@ -116,6 +116,7 @@ class WorkflowsPage:
                     (key, f"{VERBS[action][0]}{_FROM.get(key, '')}") for key, action in ACTIONS.items()
                 ],
                 "selectable": bool(view.workflows) and not around.inert_reason,
+                "max_selected": MAX_SELECTED,
                 "told": told,
                 "query": query,
                 "path": path,
