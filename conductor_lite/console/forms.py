@@ -28,7 +28,7 @@ MAX_FORM_BYTES = 64 * 1024
 _LARGE_BYTES = 1024 * 1024
 MAX_FIELDS = 500
 #: What a form has more of is not written into an answer again.
-_MAX_KEPT_CHARS = 256 * 1024
+MAX_KEPT_CHARS = 256 * 1024
 _FLASH_SECS = 60
 _MAX_FLASH_CHARS = 300
 _NONCE_PATTERN = re.compile(r"[A-Za-z0-9_-]{22,64}")
@@ -55,7 +55,7 @@ class Form:
     def kept(self) -> tuple[tuple[str, str], ...]:
         """What was filled in, to be sent once more with proof of its own; nothing when that is too much."""
         fields = tuple(field for field in self._fields if field[0] != CSRF_FIELD)
-        return fields if sum(len(name) + len(value) for name, value in fields) <= _MAX_KEPT_CHARS else ()
+        return fields if sum(len(name) + len(value) for name, value in fields) <= MAX_KEPT_CHARS else ()
 
 
 class Flash(msgspec.Struct, frozen=True, kw_only=True):

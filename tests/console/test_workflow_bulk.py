@@ -301,6 +301,7 @@ def test_an_export_is_imported_however_it_comes(on_table: Run) -> None:
             refused = await table.post("/apps/shop/import", {"text": text})
             assert refused.status_code in (422, 503)
             assert words in refused.text
+            assert f">{text}</textarea>" in unescape(refused.text)
         # Other forms stay small.
         assert (await table.post("/apps/shop/jobs", {"query": "x" * 70_000})).status_code == 422
 

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from conductor_lite.auth.actor import Actor
 from conductor_lite.console.formatting import size
-from conductor_lite.console.forms import Flash, Form
+from conductor_lite.console.forms import MAX_KEPT_CHARS, Flash, Form
 from conductor_lite.console.frame import frame
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site, explain
@@ -60,12 +60,14 @@ class WorkflowImportPage:
             exported = read_export(form.text("file") or form.text("text"))
             await self._site.operations.workflow_actions.import_(actor, name, exported)
         except (InvalidError, DispatchError) as error:
-            page = await self._page(request, actor, error)
+            page = await self._page(request, actor, error, form.text("text"))
             return self._site.respond(request, page, actor)
         flash = Flash(text=f"Imported the workflow ({size(len(exported))}).")
         return self._site.redirect(request, app_url(name, "workflows"), flash)
 
-    async def _page(self, request: Request, actor: Actor, error: ConductorError | None = None) -> Page:
+    async def _page(
+        self, request: Request, actor: Actor, error: ConductorError | None = None, pasted: str = ""
+    ) -> Page:
         application = await self._site.operations.applications.get(actor, request.path_params["name"])
         name = application.record.name
         status = 200 if error is None else 503 if isinstance(error, DispatchError) else 422
@@ -80,7 +82,10 @@ class WorkflowImportPage:
                 max_bytes=self._site.settings.max_body_bytes,
                 problem=explain(error) if error else "",
             ),
-            extras={"frame": frame(application, actor, "workflows")},
+            extras={
+                "frame": frame(application, actor, "workflows"),
+                "pasted": pasted if len(pasted) <= MAX_KEPT_CHARS else "",
+            },
             status=status,
         )
 
