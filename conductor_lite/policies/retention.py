@@ -56,6 +56,10 @@ BATCH_SIZE = 1_000
 MAX_UNNOTED = 1_000
 #: Seconds that an executor may take: it answers when all is done.
 ANSWER_SECS = 1_800.0
+#: Applications that are cleared at the same time, so that one that takes long holds up few others.
+CONCURRENT_APPLICATIONS = 8
+#: Seconds that a round waits for the ends of its runs; what takes longer goes on beside the next one.
+PATIENCE_SECS = 60.0
 _JITTER = 0.1
 
 _WITHHELD = (
@@ -78,7 +82,7 @@ class RetentionPolicy:
 
     name = "retention"
     interval_secs = 60.0
-    round_secs = ANSWER_SECS
+    round_secs = PATIENCE_SECS
 
     def __init__(
         self,
@@ -102,13 +106,16 @@ class RetentionPolicy:
         self._due: dict[str, float] = {}
         # How many runs in a row did not succeed.
         self._failures: dict[str, int] = {}
+        # Those whose time had come, until they have had their turn; likewise by application.
+        self._attended: dict[str, asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(CONCURRENT_APPLICATIONS)
         # Runs under way, by application.
         self._running: dict[str, asyncio.Task[RetentionRunRecord]] = {}
         # Runs that were made and are not on record yet, the oldest first.
         self._unnoted: deque[NewRetentionRun] = deque(maxlen=MAX_UNNOTED)
 
     async def round(self) -> None:
-        """Run for each application whose time has come, one after the other.
+        """Run for each application whose time has come.
 
         Raises:
             StoreError: the database refused.
@@ -122,10 +129,18 @@ class RetentionPolicy:
                 if application.id not in self._due:
                     self._due[application.id] = self._first_due(latest.get(application.id))
         self._due = {id_: due for id_, due in self._due.items() if id_ in present}
+        self._failures = {id_: count for id_, count in self._failures.items() if id_ in present}
         for application in applications:
             due = self._clock.monotonic() >= self._due[application.id]
-            if due and is_on(application) and application.id not in self._running:
-                await self._run_by_itself(application)
+            if due and application.id not in self._attended.keys() | self._running.keys():
+                attend = self._attend(application.id)
+                self._attended[application.id] = asyncio.create_task(attend, name="retention turn")
+        if self._attended:
+            await asyncio.wait(self._attended.values(), timeout=PATIENCE_SECS)
+        ended = [id_ for id_, task in self._attended.items() if task.done()]
+        for result in await asyncio.gather(*map(self._attended.pop, ended), return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     async def run(self, application: ApplicationRecord) -> RetentionRunRecord:
         """Ask one executor now, wait for its answer and note it. Audits nothing.
@@ -150,7 +165,7 @@ class RetentionPolicy:
 
     async def stop(self) -> None:
         """Wait no longer for answers; what executors do goes on, unnoted."""
-        running = list(self._running.values())
+        running = [*self._attended.values(), *self._running.values()]
         for work in running:
             work.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -183,13 +198,18 @@ class RetentionPolicy:
             self._running.pop(application.id, None)
             self._changes.publish(application_topic(application.id))
 
-    async def _run_by_itself(self, application: ApplicationRecord) -> None:
-        try:
-            run = await self.run(application)
-        except (NoHealthyExecutorError, NotFoundError, ConflictError):
-            # Tried again in a minute: it is due as soon as an executor is there.
-            return
-        await self._audit(application, run)
+    async def _attend(self, application_id: str) -> None:
+        async with self._turns:
+            # Its settings may have changed while it waited.
+            application = await self._applications.by_id(application_id)
+            if application is None or not is_on(application):
+                return
+            try:
+                run = await self.run(application)
+            except (NoHealthyExecutorError, NotFoundError, ConflictError):
+                # Tried again in a minute: it is due as soon as an executor is there.
+                return
+            await self._audit(application, run)
 
     async def _note_late(self, applications: Sequence[ApplicationRecord]) -> None:
         by_id = {application.id: application for application in applications}

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from conductor_lite.errors import (
 )
 from conductor_lite.fleet.changes import Changes
 from conductor_lite.operations.applications import ApplicationChanges
+from conductor_lite.policies import retention
 from conductor_lite.policies.retention import RetentionPolicy, body_of
 from conductor_lite.protocol import (
     GetWorkflowAggregates,
@@ -241,6 +243,64 @@ def test_runs_never_overlap_and_one_that_nobody_waits_for_is_noted(clearing: Cal
         done.set()
         runs = RetentionRuns(scene.conductor.db)
         await wait_until_async(lambda: runs.list(record.id, limit=1), 5, "the run to be noted")
+
+    clearing(body)
+
+
+def test_application_that_takes_long_holds_up_no_other_and_runs_once(
+    clearing: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "PATIENCE_SECS", 0.05)
+
+    async def body(scene: Served, policy: Clearing) -> None:
+        slow, done = await executor(scene), asyncio.Event()
+
+        async def slowly(request: Retention) -> Reply:
+            await done.wait()
+            return RetentionReply(success=True)
+
+        slow.on(Retention, slowly)
+        await policy.round()
+        await policy.round(later_secs=600)
+        await wait_until_async(lambda: len(bodies(slow)) == 1, 20, "the first run")
+        bank = ScriptedExecutor("bank", "1", scene.workload)
+        bank.answers(Retention, RetentionReply(success=True))
+        bank_id = await scene.application_id("bank")
+        await bank.connect(scene.ws_url, "bank")
+
+        async def is_cleared() -> bool:
+            await policy.round(later_secs=600)
+            return len(bodies(bank)) == 1
+
+        await wait_until_async(is_cleared, 20, "the other application to be cleared")
+        assert len(bodies(slow)) == 1
+        done.set()
+        runs, record = RetentionRuns(scene.conductor.db), await policy.record()
+        for application_id in (record.id, bank_id):
+            await wait_until_async(partial(runs.list, application_id, limit=1), 20, "the runs to be noted")
+        await bank.vanish()
+        await policy.policy.stop()
+
+    clearing(body)
+
+
+def test_settings_that_change_while_an_application_waits_for_its_turn_count(
+    clearing: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body(scene: Served, policy: Clearing) -> None:
+        asked = await executor(scene)
+        await policy.round()
+        policy.clock.advance(600)
+        everyone, applications = Applications.all, policy.policy._applications
+
+        async def all_then_changed(store: Applications) -> list[ApplicationRecord]:
+            records = await everyone(store)
+            await settings(scene, gc_rows_threshold=7)
+            return records
+
+        monkeypatch.setattr(type(applications), "all", all_then_changed)
+        await policy.policy.round()
+        assert [body.gc_rows_threshold for body in bodies(asked)] == [7]
 
     clearing(body)
 
