@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from browser import shifts
 from browser.conftest import Open
 from browser.test_looks import axe, require_readable, unfold
 from playwright.sync_api import Page, expect
@@ -76,14 +77,6 @@ OF_THE_APPLICATION = [
     name for name, path in PAGES.items() if path.startswith(APP) and not _OTHERWISE.search(path)
 ]
 
-#: Sums up what moves by itself while a page loads and goes live.
-_WATCH_SHIFTS = """
-window.shifted = 0;
-new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
-}).observe({type: "layout-shift", buffered: true});
-"""
-
 
 @pytest.fixture(scope="module")
 def settled(showcase: Showcase) -> Showcase:
@@ -106,15 +99,13 @@ def wait_until_calm(page: Page) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_for_every_screen_and_every_reader(settled: Showcase, open_page: Open, name: str) -> None:
+def test_page_is_for_every_screen_and_every_reader(
+    settled: Showcase, open_page: Open, client: httpx.Client, name: str
+) -> None:
     page = open_page("about:blank", color_scheme="light")
-    page.add_init_script(_WATCH_SHIFTS)
     page.on("dialog", lambda dialog: pytest.fail(f"a dialog opened: {dialog.message}"))
-    answer = page.goto(settled.url + PAGES[name])
-    assert answer is not None
-    assert answer.status == (404 if name == "not-found" else 200)
-    wait_until_calm(page)
-    assert page.evaluate("window.shifted") < 0.01
+    shifts.watch(page)
+    require_still(page, settled.url + PAGES[name], client, 404 if name == "not-found" else 200)
     assert page.locator("main img, main iframe, main script:not([type='application/json'])").count() == 0
     require_small(page, settled.url)
     words = page.locator("main").inner_text()
@@ -130,6 +121,50 @@ def test_page_is_for_every_screen_and_every_reader(settled: Showcase, open_page:
     # What a script would add is extra: what stands in a heading stands there without it as well.
     for heading in bare.locator("main h2:visible").all_inner_texts():
         assert heading.split("\n")[0] in words
+
+
+def require_still(page: Page, url: str, client: httpx.Client, status: int) -> None:
+    """Nothing moves while the page loads, goes live and fetches itself, nor when its times get longer.
+
+    What is new may move what is there, and the showcase has something new each minute: then look again.
+    """
+    for _ in range(4):
+        before = shown(client, url)
+        answer = page.goto(url)
+        assert answer is not None
+        assert answer.status == status
+        wait_until_calm(page)
+        shifts.await_refresh(page)
+        moved, what = shifts.taken(page)
+        if moved < shifts.LIMIT:
+            break
+        assert shown(client, url) != before, f"{moved:.4f} moved:\n{what}"
+    else:
+        pytest.fail(f"its data never rested, and {moved:.4f} moved:\n{what}")
+    shifts.put_clock_forward(page, 59 * 60)
+    moved, what = shifts.taken(page)
+    assert moved < shifts.LIMIT, f"{moved:.4f} moved as time went by:\n{what}"
+
+
+def test_nothing_moves_while_a_page_comes_in_slowly(
+    settled: Showcase, open_page: Open, client: httpx.Client
+) -> None:
+    # Uncompressed, so that it comes in many pieces.
+    page = open_page("about:blank", extra_http_headers={"Accept-Encoding": "identity"})
+    shifts.watch(page)
+    slow = {"offline": False, "latency": 20, "downloadThroughput": 60_000, "uploadThroughput": 60_000}
+    # What the page needs besides is at hand after the first look.
+    page.goto(settled.url + PAGES["workflows"])
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send("Network.emulateNetworkConditions", slow)
+    for name in ("workflows", "workflows-tree"):
+        require_still(page, settled.url + PAGES[name], client, 200)
+
+
+def shown(client: httpx.Client, url: str) -> bytes:
+    """What a page is made of."""
+    return client.get(url, headers={"Accept": "application/json"}).content
 
 
 def require_small(page: Page, url: str) -> None:
