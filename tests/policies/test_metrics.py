@@ -469,6 +469,27 @@ def test_a_slow_application_is_asked_a_quarter_of_an_hour_at_a_time(run: Any) ->
     run(body)
 
 
+def test_a_slow_application_has_one_window_in_each_round_however_much_is_missing(run: Any) -> None:
+    async def body(scene: Collecting) -> None:
+        shop = await scene.application()
+        await scene.minutes(1)
+        shop.is_here = False
+        await scene.round(4 * 3_600)
+
+        def dawdle() -> None:
+            scene.clocks.pass_secs(SLOW_SECS)
+
+        shop.is_here, shop.before_answer = True, dawdle
+        for _ in range(3):
+            asked = len(shop.requests)
+            await scene.round(60)
+            # What happened in one window, in five questions and one about whether it heeds times.
+            assert 0 < len(shop.requests) - asked <= 6
+        assert await scene.rows(QUARTER, "coverage")
+
+    run(body)
+
+
 def test_names_are_bounded_and_those_without_room_are_counted_together(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
