@@ -177,6 +177,8 @@ def _engine(path: Path, size: int, busy_timeout_secs: float, *, begin: str, quer
         poolclass=AsyncAdaptedQueuePool,
         pool_size=size,
         max_overflow=0,
+        # Errors go to the log, and some values are secrets.
+        hide_parameters=True,
         # None keeps the driver from starting transactions of its own; the listener below does.
         connect_args={"isolation_level": None, "timeout": busy_timeout_secs},
     )

@@ -1,5 +1,6 @@
 """Firings, the outbox, notification targets and retention runs on a real file."""
 
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from conductor_lite.errors import ConflictError, NotFoundError
+from conductor_lite.errors import ConflictError, NotFoundError, StoreError
 from conductor_lite.store import alerts as alerts_module
 from conductor_lite.store import retention as retention_module
 from conductor_lite.store.alert_records import AlertText, NotificationTargetRecord
+from conductor_lite.store.alert_schema import notification_targets
 from conductor_lite.store.alerting_rules import AlertingRules
 from conductor_lite.store.alerts import Alerts
 from conductor_lite.store.applications import Applications
@@ -146,6 +148,21 @@ def test_taken_name_is_refused_without_the_address_in_the_error_or_its_causes(ru
             assert SECRET not in repr(error) + str(error)
             error = error.__cause__ or error.__context__
         assert SECRET not in repr(await targets.list(rule.application_id))
+
+    run(body)
+
+
+def test_statement_that_the_database_refuses_is_told_without_the_address(run: Run) -> None:
+    async def body(db: Database) -> None:
+        rule = await _rule(db)
+        values = msgspec.structs.asdict(_target(rule.application_id))
+        with pytest.raises(StoreError, match="cannot be written") as caught:
+            async with db.read() as connection:
+                await connection.execute(notification_targets.insert().values(values))
+        # As it stands in the log.
+        told = "".join(traceback.format_exception(caught.value))
+        assert "INSERT INTO notification_targets" in told
+        assert SECRET not in told
 
     run(body)
 
