@@ -39,6 +39,8 @@ class AuditView(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: tuple[AuditEntry, ...]
     paging: Paging
+    #: Why the filters cannot be read; empty when they can.
+    problem: str = ""
 
 
 class AuditPage:
@@ -87,6 +89,7 @@ class AuditPage:
             data=AuditView(
                 entries=entries,
                 paging=Paging(page=page, total=None, has_next=len(found) > ROWS_PER_PAGE),
+                problem=problem,
             ),
             status=422 if problem else 200,
             extras={
@@ -95,7 +98,6 @@ class AuditPage:
                 "paged": {**given, _ANCHOR: str(newest or "")},
                 "known": known,
                 "statuses": _STATUSES,
-                "problem": problem,
                 "downloads": {name: link("/audit/download", {**given, "format": name}) for name in FORMATS},
             },
         )

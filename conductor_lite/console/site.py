@@ -252,7 +252,7 @@ class Site:
             ((status, title) for kind, status, title in _STATUSES if isinstance(error, kind)),
             (500, "Something went wrong"),
         )
-        return self.problem(request, actor, Problem(status=status, title=title, detail=str(error)), form)
+        return self.problem(request, actor, Problem(status=status, title=title, detail=explain(error)), form)
 
     def problem(
         self, request: Request, actor: Actor | None, problem: Problem, form: Form | None = None

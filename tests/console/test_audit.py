@@ -97,6 +97,8 @@ def test_filters_narrow_and_are_offered_from_what_exists(browse: Browse) -> None
             refused = await client.get(f"/audit?{wrong}")
             assert refused.status_code == 422
             assert 'role="alert"' in refused.text
+            told = (await client.get(f"/audit?{wrong}", headers={"Accept": "application/json"})).json()
+            assert wrong.partition("=")[2] in told["problem"]
 
     browse(body)
 
