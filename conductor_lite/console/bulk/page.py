@@ -93,7 +93,9 @@ class BulkPage:
             raise InvalidError("The filter is not readable; nothing was done.", query.errors)
         name, action = application.record.name, _action(request)
         target = await matching(self._site.operations, actor, name, action, query)
-        return self._question(application, actor, target, {"query": query.fixed, "ids": ()})
+        return self._question(
+            application, actor, target, {"query": query.fixed, "back_query": request.url.query, "ids": ()}
+        )
 
     async def ask_about_selected(self, request: Request, actor: Actor, form: Form) -> Response:
         """Ask before the workflows are hit whose ids the form has."""
@@ -105,7 +107,9 @@ class BulkPage:
             raise InvalidError(_TOO_MANY)
         name, action = application.record.name, _action(request)
         target = await selected(self._site.operations, actor, name, action, ids)
-        page = self._question(application, actor, target, {"query": "", "ids": ids})
+        page = self._question(
+            application, actor, target, {"query": "", "back_query": form.text("back"), "ids": ids}
+        )
         return self._site.respond(request, page, actor)
 
     async def start(self, request: Request, actor: Actor, form: Form) -> Response:
