@@ -25,7 +25,7 @@ from conductor_lite.fleet.recommender import Recommender
 from conductor_lite.notify import Notifier
 from conductor_lite.operations.deadline import remaining_secs
 from conductor_lite.operations.sharing import READS, SharedAnswers, once
-from conductor_lite.protocol import Reply, Request
+from conductor_lite.protocol import Reply, Request, RetentionBody
 from conductor_lite.store.alerting_rules import AlertingRules as AlertingRuleStore
 from conductor_lite.store.alerts import Alerts
 from conductor_lite.store.applications import Applications as ApplicationStore
@@ -56,6 +56,9 @@ class RetentionRunner(Protocol):
 
     async def run(self, application: ApplicationRecord) -> RetentionRunRecord:
         """Clear one application now; see ``RetentionPolicy.run`` for what is raised."""
+
+    def told_now(self, application: ApplicationRecord) -> RetentionBody:
+        """What an executor would be told by a run that began now."""
 
 
 class Context:

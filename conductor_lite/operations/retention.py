@@ -133,14 +133,15 @@ class Retention:
     async def _preview(
         self, application: ApplicationRecord, counts: "_AskedCounts | _SnapshotCounts"
     ) -> RetentionPreview:
-        now_ms = round(self._context.now().timestamp() * 1_000)
-        age_ms, timeout_ms = application.gc_time_threshold_ms, application.global_timeout_ms
-        total, rows = await counts.all(), application.gc_rows_threshold
+        # By the very limits that a run would tell.
+        told = self._context.retention.told_now(application)
+        total, cutoff, rows = await counts.all(), told.gc_cutoff_epoch_ms, told.gc_rows_threshold
+        timeout = told.timeout_cutoff_epoch_ms
         return RetentionPreview(
             total_count=total,
-            too_old_count=None if age_ms is None else await counts.ended_before(now_ms - age_ms),
-            too_many_count=None if rows is None else max(0, total - max(1, rows)),
-            timed_out_count=None if timeout_ms is None else await counts.going_before(now_ms - timeout_ms),
+            too_old_count=None if cutoff is None else await counts.ended_before(cutoff),
+            too_many_count=None if rows is None else max(0, total - rows),
+            timed_out_count=None if timeout is None else await counts.going_before(timeout),
             served=counts.served,
         )
 

@@ -163,6 +163,10 @@ class RetentionPolicy:
         # An executor goes on although whoever asked for it has left, and what it did is noted.
         return await asyncio.shield(work)
 
+    def told_now(self, application: ApplicationRecord) -> RetentionBody:
+        """What an executor would be told by a run that began now."""
+        return body_of(application, self._time.now())
+
     async def stop(self) -> None:
         """Wait no longer for answers; what executors do goes on, unnoted."""
         running = [*self._attended.values(), *self._running.values()]
@@ -173,7 +177,7 @@ class RetentionPolicy:
     async def _carry_out(self, application: ApplicationRecord, executor_id: str) -> RetentionRunRecord:
         try:
             started_at, begun = self._clock.now(), self._clock.monotonic()
-            body = body_of(application, self._time.now())
+            body = self.told_now(application)
             status, error = await self._ask(application, executor_id, body)
             took_secs = self._clock.monotonic() - begun
             self._reschedule(application.id, took_secs, succeeded=status == SUCCEEDED)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -219,6 +220,14 @@ def test_a_calendar_that_jumps_ahead_makes_no_workflow_older(clearing: Callable[
         now_ms = round(START.timestamp() * 1_000) + 600_000
         assert told.gc_cutoff_epoch_ms == now_ms - 30 * DAY_MS
         assert told.timeout_cutoff_epoch_ms == now_ms - DAY_MS
+        # And what would go is told by the same.
+        asked.answers(GetWorkflowAggregates, GetWorkflowAggregatesReply())
+        operations = scene.conductor.operations.retention
+        operations._context.retention = policy.policy
+        await operations.preview(LOCAL, APPLICATION)
+        ends = {item.body.end_time for item in asked.requests if isinstance(item, GetWorkflowAggregates)}
+        cutoffs = (told.gc_cutoff_epoch_ms, told.timeout_cutoff_epoch_ms)
+        assert ends - {None} == {datetime.fromtimestamp(at / 1_000, UTC).isoformat() for at in cutoffs}
 
     clearing(body)
 
