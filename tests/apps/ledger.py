@@ -4,7 +4,6 @@ Run as a program: once launched it prints one JSON line on standard output, and 
 """
 
 import argparse
-import fcntl
 import json
 import os
 import signal
@@ -18,6 +17,7 @@ from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 from dbos._sys_db import SystemDatabase
+from launching import alone
 
 #: Set once in ``main``, before any workflow can run.
 LEDGER = Path()
@@ -91,14 +91,9 @@ def fail_while(path: Path | None, method: str) -> None:
 
 
 def launch(arguments: argparse.Namespace) -> None:
-    """Launch DBOS, one process at a time: two that migrate a new SQLite file at once collide."""
+    """Launch DBOS, one process at a time."""
     database: Path = arguments.database
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_suffix(".launch-lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        connection = sqlite3.connect(database)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.close()
+    with alone(database, arguments.version):
         config: DBOSConfig = {
             "name": arguments.name,
             "system_database_url": f"sqlite:///{database}",

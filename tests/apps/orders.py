@@ -5,11 +5,9 @@ SIGTERM. Two processes on one database must not both be told to ``--populate``.
 """
 
 import argparse
-import fcntl
 import json
 import os
 import signal
-import sqlite3
 import sys
 import threading
 import time
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from launching import alone
 
 QUEUE = "fulfilment"
 #: Where the backlog waits.
@@ -109,14 +108,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def launch(arguments: argparse.Namespace) -> None:
-    """Launch DBOS, one process at a time: two that migrate a new SQLite file at once collide."""
+    """Launch DBOS, one process at a time."""
     database: Path = arguments.database
-    database.parent.mkdir(parents=True, exist_ok=True)
-    with database.with_suffix(".launch-lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        connection = sqlite3.connect(database)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.close()
+    with alone(database, arguments.version):
         config: DBOSConfig = {
             "name": arguments.name,
             "system_database_url": f"sqlite:///{database}",

@@ -48,7 +48,10 @@ class Trigger(NamedTuple):
         with httpx.Client(trust_env=False, timeout=TIMEOUT_SECS) as client:
             # httpx would add headers that Go does not send.
             client.headers.clear()
-            answer = client.get(target, headers={**sent, **headers})
+            try:
+                answer = client.get(target, headers={**sent, **headers})
+            except httpx.TimeoutException:
+                raise TriggerError(f"no answer within {TIMEOUT_SECS:g} s") from None
         if answer.status_code != 200:
             raise TriggerError(f"{answer.status_code}: {answer.text}")
         value = _at(answer.json(), self.value_location)
