@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from support.executor import ScriptedExecutor
 from support.ports import accepts_connections
+from support.proxy import Mode
 from support.scene import CHAOS_VARIABLE, Scene
-from support.wait import wait_until, wait_until_async
+from support.wait import wait_for, wait_until, wait_until_async
 
 from conductor_lite.protocol import Recovery, RecoveryReply
 
@@ -19,7 +20,7 @@ def test_applications_return_to_a_conductor_that_was_away_and_nothing_is_recover
     tmp_path: Path, how: str
 ) -> None:
     with Scene(tmp_path) as scene:
-        conductor = scene.serve(executor_timeout_secs=3)
+        conductor = scene.serve(executor_timeout_secs=5)
         scene.hold()
         apps = [scene.spawn(start=4, prefix="a"), scene.spawn(start=4, prefix="b")]
         scene.start(*apps)
@@ -31,7 +32,7 @@ def test_applications_return_to_a_conductor_that_was_away_and_nothing_is_recover
         else:
             assert conductor.stop() == 0
         away_since = time.monotonic()
-        wait_until(lambda: time.monotonic() - away_since > 4, 30, "more than the timeout to pass")
+        wait_until(lambda: time.monotonic() - away_since > 5, 30, "more than the timeout to pass")
         conductor.start()
         seen: set[str] = set()
 
@@ -57,14 +58,14 @@ def test_one_that_died_while_the_conductor_was_away_is_recovered_after_a_full_ti
         survivor = scene.spawn()
         scene.start(doomed, survivor)
         scene.await_lines_of(doomed, 4)
+        scene.await_recorded(doomed)
         conductor.kill()
         doomed.kill()
         scene.release()
-        conductor.start()
         started_at = time.monotonic()
-        scene.await_status(doomed, "DISCONNECTED")
+        conductor.start()
         scene.await_status(doomed, None)
-        assert time.monotonic() - started_at > 2.5
+        assert time.monotonic() - started_at > 3
         scene.await_success(4, steps=3)
         assert [entry["recovered_by"] for entry in conductor.audit()] == [survivor.executor_id]
 
@@ -85,14 +86,16 @@ def test_nobody_is_declared_dead_because_the_conductor_stood_still(
         app = scene.spawn(start=2, steps=1, prefix="app")
         scene.start(app, away)
         # One of them is away when the conductor freezes, and cannot return before it thaws.
+        proxy.set(Mode.REFUSE)
         proxy.cut()
         scene.await_status(away, "DISCONNECTED")
         conductor.freeze()
+        proxy.set(Mode.PASS)
         frozen_since = time.monotonic()
         wait_until(lambda: time.monotonic() - frozen_since > frozen_secs, 60, "the time to pass")
         conductor.thaw()
         healthy = dict.fromkeys((app.executor_id, away.executor_id), "HEALTHY")
-        wait_until(lambda: conductor.statuses() == healthy, 30, "both to be healthy")
+        wait_for(conductor.statuses, healthy, 60, "both to be healthy")
         assert "are dead" not in conductor.log
         assert conductor.audit() == []
 
@@ -103,7 +106,7 @@ async def _stop_amid_a_recovery(scene: Scene, *, answers: bool) -> float:
     doomed, asked = ScriptedExecutor("doomed", "1.0.0"), ScriptedExecutor("asked", "1.0.0")
     asked.ignores(Recovery)
     await doomed.connect(ws_url, "ledger")
-    await wait_until_async(lambda: scene.conductor.statuses(), 10, "it to be on record")
+    await wait_until_async(lambda: scene.conductor.statuses(), 10, "it to be listed")
     await doomed.leave()
     await asked.connect(ws_url, "ledger")
     await wait_until_async(lambda: asked.count(Recovery), 10, "the recovery")
@@ -113,7 +116,7 @@ async def _stop_amid_a_recovery(scene: Scene, *, answers: bool) -> float:
     if answers:
         ((_, request_id),) = asked.unanswered
         await asked.reply(RecoveryReply(success=True), request_id)
-    assert await asked.closing(15) == (1001, "the conductor is stopping")
+    assert await asked.closing() == (1001, "the conductor is stopping")
     assert await stopping == 0
     await asked.vanish()
     return time.monotonic() - started_at
@@ -132,7 +135,7 @@ def test_stopping_tells_executors_that_it_goes_away_once_they_have_answered(tmp_
 def test_stopping_does_not_wait_for_an_executor_that_never_answers(tmp_path: Path) -> None:
     with Scene(tmp_path) as scene:
         scene.serve(executor_timeout_secs=1, request_timeout_secs=600)
-        assert asyncio.run(_stop_amid_a_recovery(scene, answers=False)) < 12
+        assert asyncio.run(_stop_amid_a_recovery(scene, answers=False)) < 60
         assert "were still under way" in scene.conductor.log
         assert "Traceback" not in scene.conductor.log
         # What it could not learn is asked again after the restart.

@@ -115,12 +115,12 @@ def test_a_second_socket_of_an_executor_id_replaces_the_first_whose_end_changes_
         await first.connect(ws_url, "ledger")
         await wait_until_async(lambda: scene.conductor.statuses(), 10, "the first to be on record")
         await second.connect(ws_url, "ledger")
-        code, reason = await first.closing(10)
+        code, reason = await first.closing()
         assert (code, "replaced" in reason) == (4000, True)
         # Unanswered, so that the dead one is kept.
         third.ignores(ExistPendingWorkflows)
         await third.connect(ws_url, "ledger")
-        code, _ = await second.closing(10)
+        code, _ = await second.closing()
         assert code == 4000
         # Its old version is another executor, dead after the timeout.
         await wait_until_async(
@@ -151,7 +151,7 @@ def test_whoever_does_not_introduce_itself_is_shown_out(tmp_path: Path) -> None:
         scene.serve(handshake_timeout_secs=1)
         for frame in ('{"type": "executor_info"}', "[]", "no JSON"):
             with connect(f"{scene.conductor.ws_url}/websocket/ledger/k", proxy=None) as connection:
-                connection.recv(timeout=10)
+                connection.recv(timeout=60)
                 connection.send(frame)
                 wait_until(lambda: connection.close_code is not None, 10, "it to be shown out")
                 assert connection.close_code == 1008, frame

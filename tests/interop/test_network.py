@@ -1,16 +1,14 @@
 """The network between executors and the conductor breaks: for a moment, for good, or without a sound."""
 
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from support.proxy import Mode
 from support.scene import Scene
-from support.wait import wait_until
+from support.wait import wait_for, wait_until
 
 _ESTABLISHED = "01"
 PINGS = {"ping_interval_secs": 0.5, "ping_timeout_secs": 1.0}
@@ -74,9 +72,9 @@ def test_a_half_open_connection_is_noticed_and_its_executor_recovered(tmp_path: 
         app.send_signal(signal.SIGSTOP)
         scene.release()
         gone_at = time.monotonic()
-        scene.await_status(app, "DISCONNECTED")
-        assert time.monotonic() - gone_at < 5
         scene.await_status(app, None)
+        # No socket's own patience is that short.
+        assert time.monotonic() - gone_at < 60
         scene.await_success(4, steps=3)
         assert [entry["recovered_by"] for entry in conductor.audit()] == [other.executor_id]
 
@@ -95,54 +93,36 @@ def test_one_thought_dead_that_worked_on_in_silence_returns_and_no_step_is_missi
         scene.release()
         proxy.set(Mode.PASS)
         proxy.cut()
-        wait_until(
-            lambda: conductor.statuses() == dict.fromkeys((app.executor_id, other.executor_id), "HEALTHY"),
-            30,
-            "it to return",
-        )
+        healthy = dict.fromkeys((app.executor_id, other.executor_id), "HEALTHY")
+        wait_for(conductor.statuses, healthy, 60, "it to return")
         scene.await_success(4, steps=3)
 
 
 def test_a_connection_that_stops_reading_amid_a_large_request_is_noticed(tmp_path: Path) -> None:
-    with Scene(tmp_path) as scene:
-        conductor = scene.serve(request_timeout_secs=600, **PINGS)
+    with Scene(tmp_path) as scene, ThreadPoolExecutor(1) as pool:
+        # Time enough to see what is stuck.
+        patience = {"ping_interval_secs": 0.5, "ping_timeout_secs": 5}
+        conductor = scene.serve(request_timeout_secs=600, **patience)
         proxy = scene.proxy(small_buffers=True)
         scene.hold()
         app = scene.app(start=3, via=proxy)
         scene.await_lines_of(app, 3)
-        conductor.stop()
-        large = _plant_dead_executors(conductor.data_dir / "conductor.db", app.executor_id)
-        conductor.start()
-        scene.await_status(app, "HEALTHY")
         proxy.set(Mode.STALL)
-        # The planted ones are tried after the timeout, all in one message for the only executor.
-        wait_until(lambda: _queued_bytes(conductor.port), 10, "the message to be stuck")
-        assert _queued_bytes(conductor.port) < large / 2, (
+        ids = [f"{number:04d}" * 64 for number in range(16_000)]
+        path = "/apps/ledger/workflows/search?source=executor"
+        asked = pool.submit(conductor.call, "POST", path, {"workflowIds": ids})
+        wait_until(lambda: _queued_bytes(conductor.port), 30, "the message to be stuck")
+        assert _queued_bytes(conductor.port) < sum(map(len, ids)) / 2, (
             "the kernel took it all; nothing waits in the server"
         )
-        scene.await_status(app, "DISCONNECTED")
+        assert asked.result(60).status_code == 502
         # It does not wait for its buffer to drain either, which would be for ever.
-        wait_until(lambda: not _queued_bytes(conductor.port), 5, "the server to let go of the socket")
+        wait_until(lambda: not _queued_bytes(conductor.port), 30, "the server to let go of the socket")
         app.kill()
         scene.release()
-        scene.app()
+        successor = scene.app()
         scene.await_success(3, steps=3)
-        wait_until(lambda: len(conductor.statuses()) == 1, 60, "all the dead to be forgotten")
-
-
-def _plant_dead_executors(database: Path, like: str, count: int = 600) -> int:
-    """Record executors that nobody has ever seen, with ids as long as can be; returns their ids' bytes."""
-    # Four bytes each, of which an id may have 256.
-    ids = [f"{number:04d}" + "\N{GHOST}" * 252 for number in range(count)]
-    now = int(datetime.now(UTC).timestamp() * 1000)
-    with closing(sqlite3.connect(database)) as connection, connection:
-        connection.executemany(
-            "INSERT INTO executors (application_id, executor_id, application_version, status, created_at,"
-            " updated_at, last_seen_at) SELECT application_id, ?, application_version, 'DEAD', ?, ?, ?"
-            " FROM executors WHERE executor_id = ?",
-            [(id_, now, now, now, like) for id_ in ids],
-        )
-    return sum(len(id_.encode()) for id_ in ids)
+        wait_for(conductor.statuses, {successor.executor_id: "HEALTHY"}, 60, "the dead one to be forgotten")
 
 
 def _queued_bytes(port: int) -> int:

@@ -54,7 +54,7 @@ class Orphanage:
 
     def succeeded(self) -> set[str]:
         """Which workflows have succeeded, from the application's own database."""
-        with closing(sqlite3.connect(self._database, timeout=10)) as connection:
+        with closing(sqlite3.connect(self._database, timeout=60)) as connection:
             query = "SELECT workflow_uuid FROM workflow_status WHERE status = 'SUCCESS'"
             return {workflow_id for (workflow_id,) in connection.execute(query)}
 

@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 
 from support.scene import Scene
-from support.wait import wait_until
+from support.wait import wait_for, wait_until
 
 
 def test_amid_fifty_workflows_one_of_two_executors_is_killed_and_the_other_finishes_all(
@@ -31,8 +31,8 @@ def test_amid_fifty_workflows_one_of_two_executors_is_killed_and_the_other_finis
         assert recovery["executor_ids"] == recovery["confirmed"] == [doomed.executor_id]
         assert recovery["recovered_by"] == survivor.executor_id
         assert recovery["application_version"] == "1.0.0"
-        assert 2 <= recovery["detection_secs"] < 10
-        assert 0 <= recovery["recovery_secs"] < 10
+        assert 2 <= recovery["detection_secs"] < 30
+        assert 0 <= recovery["recovery_secs"] < 30
 
 
 def test_many_that_die_together_are_recovered_with_one_message(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_many_that_die_together_are_recovered_with_one_message(tmp_path: Path) -
         for app in doomed:
             scene.await_lines_of(app, 3)
         ids = {app.executor_id for app in doomed}
-        wait_until(lambda: ids <= conductor.executors_on_disk(), 30, "them to be on record")
+        scene.await_recorded(*doomed)
         # Whoever is missing after a restart is missed from the same moment on.
         conductor.kill()
         for app in doomed:
@@ -53,7 +53,7 @@ def test_many_that_die_together_are_recovered_with_one_message(tmp_path: Path) -
         scene.release()
         conductor.start()
         scene.await_success(9, steps=3)
-        wait_until(lambda: len(conductor.statuses()) == 1, 30, "the dead to be forgotten")
+        wait_for(conductor.statuses, {survivor.executor_id: "HEALTHY"}, 60, "the dead to be forgotten")
         (recovery,) = conductor.audit()
         assert sorted(recovery["executor_ids"]) == sorted(ids)
         assert sorted(recovery["confirmed"]) == sorted(ids)
@@ -192,9 +192,7 @@ def test_when_the_one_that_recovers_vanishes_before_its_answer_a_third_does_it(t
         successor.kill()
         scene.release()
         scene.await_success(6, steps=3)
-        wait_until(
-            lambda: scene.conductor.statuses() == {third.executor_id: "HEALTHY"}, 30, "both to be forgotten"
-        )
+        wait_for(scene.conductor.statuses, {third.executor_id: "HEALTHY"}, 60, "both to be forgotten")
 
 
 def _in_flight(scene: Scene, executor_id: str) -> int:

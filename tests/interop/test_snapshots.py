@@ -13,8 +13,8 @@ def test_workflows_are_read_while_the_application_is_away_and_the_gap_is_filled_
 ) -> None:
     with Scene(tmp_path) as scene:
         scene.serve()
-        scene.conductor.call("PUT", "/apps/ledger")
-        scene.conductor.call("PATCH", "/apps/ledger", {"snapshotIntervalSecs": 5})
+        scene.conductor.register("ledger")
+        scene.conductor.patch("/apps/ledger", {"snapshotIntervalSecs": 5})
         app = scene.app(start=5)
         scene.await_success(5, steps=3)
         told = scene.conductor.call("GET", f"{WORKFLOWS}?source=executor")
@@ -26,7 +26,7 @@ def test_workflows_are_read_while_the_application_is_away_and_the_gap_is_filled_
             found = answer.json() if "snapshot-at" in answer.headers else []
             return [item["status"] for item in found] == ["SUCCESS"] * count
 
-        wait_until(lambda: taken(5), 60, "the snapshots")
+        wait_until(lambda: taken(5), 120, "the snapshots")
         app.kill()
         scene.await_status(app, "DEAD")
         scene.conductor.kill()
@@ -42,4 +42,4 @@ def test_workflows_are_read_while_the_application_is_away_and_the_gap_is_filled_
         assert scene.conductor.call("GET", f"{WORKFLOWS}/wf-0003").json()["status"] == "SUCCESS"
         assert scene.conductor.call("GET", f"{WORKFLOWS}?source=executor").status_code == 503
         scene.app()
-        wait_until(lambda: taken(8), 60, "what it did without us")
+        wait_until(lambda: taken(8), 120, "what it did without us")

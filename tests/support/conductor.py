@@ -14,7 +14,7 @@ from support.command import COMMAND, command
 from support.ports import lasting_port
 from support.process import Process
 
-READY_SECS = 20.0
+READY_SECS = 60.0
 
 
 class ConductorProcess:
@@ -84,7 +84,7 @@ class ConductorProcess:
 
     def call(self, method: str, path: str, body: object = None) -> httpx.Response:
         """Make one call below ``/v2/orgs/local``; returns the answer, whatever its status."""
-        return httpx.request(method, f"{self.url}/v2/orgs/local{path}", json=body, timeout=30)
+        return httpx.request(method, f"{self.url}/v2/orgs/local{path}", json=body, timeout=60)
 
     def get(self, path: str) -> Any:
         """The decoded answer of a successful ``GET`` below ``/v2/orgs/local``."""
@@ -94,7 +94,7 @@ class ConductorProcess:
 
     def page(self, path: str) -> Any:
         """A page of the console, as JSON."""
-        answer = httpx.get(f"{self.url}{path}", headers={"Accept": "application/json"}, timeout=30)
+        answer = httpx.get(f"{self.url}{path}", headers={"Accept": "application/json"}, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -108,6 +108,11 @@ class ConductorProcess:
         """Register an application."""
         answer = self.call("PUT", f"/apps/{application}", {})
         assert answer.status_code == 204, answer.text
+
+    def patch(self, path: str, body: object) -> None:
+        """Change something below ``/v2/orgs/local``."""
+        answer = self.call("PATCH", path, body)
+        assert answer.is_success, answer.text
 
     def make_key(self, name: str, *permissions: str, app_names: list[str] | None = None) -> str:
         """Make an API key, for connecting executors unless permissions are named."""
@@ -141,7 +146,7 @@ class ConductorProcess:
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
         uri = f"file:{self.data_dir / 'conductor.db'}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=10)) as connection:
+        with closing(sqlite3.connect(uri, uri=True, timeout=60)) as connection:
             return connection.execute(sql, values).fetchall()
 
     @property

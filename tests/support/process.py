@@ -91,7 +91,7 @@ class Process:
         """Signal the child alone, not its group."""
         self._popen.send_signal(signum)
 
-    def terminate(self, deadline_secs: float = 15) -> int:
+    def terminate(self, deadline_secs: float = 60) -> int:
         """SIGTERM the child and return its exit status.
 
         Raises:

@@ -14,7 +14,7 @@ from support.conductor import ConductorProcess
 from support.process import Process
 from support.proxy import Proxy
 from support.tools import require
-from support.wait import wait_until
+from support.wait import wait_for, wait_until
 
 LEDGER_PROGRAM = Path(__file__).parents[1] / "apps" / "ledger.py"
 LAUNCH_SECS = 60.0
@@ -129,9 +129,10 @@ class Scene:
 
     def await_status(self, app: LedgerApp, status: str | None, *, application: str = "ledger") -> None:
         """Wait until the conductor gives an executor this status; None is to say forgotten."""
-        wait_until(
-            lambda: self.conductor.statuses(application).get(app.executor_id) == status,
-            30,
+        wait_for(
+            lambda: self.conductor.statuses(application).get(app.executor_id),
+            status,
+            60,
             f"executor {app.executor_id} to be {status or 'forgotten'}",
         )
 
@@ -141,9 +142,17 @@ class Scene:
             app.await_launch()
             self.await_status(app, "HEALTHY")
 
+    def await_recorded(self, *apps: LedgerApp) -> None:
+        """Wait until the conductor has written these down, which it does a moment after they connect."""
+        wait_until(
+            lambda: {app.executor_id for app in apps} <= self.conductor.executors_on_disk(),
+            30,
+            "the executors to be on record",
+        )
+
     def workflows(self) -> dict[str, str]:
         """Each workflow's status, from the application's own database."""
-        with closing(sqlite3.connect(self.database, timeout=10)) as connection:
+        with closing(sqlite3.connect(self.database, timeout=60)) as connection:
             return dict(connection.execute("SELECT workflow_uuid, status FROM workflow_status").fetchall())
 
     def steps_done(self) -> Counter[tuple[str, int]]:
@@ -169,10 +178,11 @@ class Scene:
 
     def await_success(self, count: int, steps: int, deadline_secs: float = 60) -> None:
         """Wait until this many workflows have succeeded; then none of their steps may be missing."""
-        wait_until(
-            lambda: list(self.workflows().values()) == ["SUCCESS"] * count,
+        wait_for(
+            lambda: Counter(self.workflows().values()),
+            Counter(SUCCESS=count),
             deadline_secs,
-            f"{count} workflows to succeed (now {dict(Counter(self.workflows().values()))})",
+            f"{count} workflows to succeed",
         )
         wanted = {(workflow, step) for workflow in self.workflows() for step in range(1, steps + 1)}
         assert set(self.steps_done()) == wanted
