@@ -88,7 +88,7 @@ def test_a_flood_is_counted_and_neither_waits_nor_fills_the_log(
         assert max(len(str(entry.details)) + len(entry.target_id) for entry in found) < 1_500
         # The next window begins anew; what is not written when the server stops is written then.
         flood()
-        await asyncio.wait_for(api.operations.refusals.stop(), 5)
+        await asyncio.wait_for(api.operations.refusals.stop(), 60)
         assert len(await entries(api, 2 * most)) == 2 * most
 
     run(body)
@@ -106,7 +106,7 @@ def test_callers_that_nobody_knows_have_a_small_share_of_their_own(
         # They take nothing from those who are known.
         for number in range(refusals.MAX_SINGLE + refusals.MAX_COUNTS):
             api.operations.refusals.note(LOCAL, f"op-{number}", "workflow", "x", ForbiddenError("no"))
-        await asyncio.wait_for(api.operations.refusals.stop(), 5)
+        await asyncio.wait_for(api.operations.refusals.stop(), 60)
         found = await entries(api, 1)
         unknown = [entry for entry in found if entry.subject_type == "unknown"]
         assert [entry.details.get("count") for entry in unknown] == [None, None, None, 997]

@@ -59,7 +59,7 @@ def test_server_says_once_that_it_is_ready_and_stops_cleanly(tmp_path: Path, sig
             assert found["data"] == "./conductor-data"
             assert httpx.get(f"{found['url']}/healthz", trust_env=False).json()["version"] == __version__
             process.send_signal(signum)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 0

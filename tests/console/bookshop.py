@@ -233,7 +233,7 @@ def play(folder: Path, body: Callable[[Scene], Awaitable[None]], *, kept_secs: f
     async def whole() -> None:
         async with (
             served(settings) as running,
-            httpx.AsyncClient(base_url=running.url, trust_env=False, timeout=20) as client,
+            httpx.AsyncClient(base_url=running.url, trust_env=False, timeout=60) as client,
         ):
             await running.application_id()
             scene = Scene(running, Bookshop(), Reader(client))

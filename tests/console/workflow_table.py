@@ -69,7 +69,7 @@ def run_table(folder: Path, body: Body) -> None:
             shelf = Shelf()
             executor = shelf.serve(ScriptedExecutor("exec-1"))
             await scene.connected(executor)
-            async with httpx.AsyncClient(base_url=scene.url, trust_env=False, timeout=20) as client:
+            async with httpx.AsyncClient(base_url=scene.url, trust_env=False, timeout=60) as client:
                 await body(Table(scene, shelf, executor, client))
 
     asyncio.run(whole())

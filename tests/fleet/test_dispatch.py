@@ -185,12 +185,12 @@ def test_deadline_ends_the_asking(run: Run) -> None:
         started = asyncio.get_running_loop().time()
         with pytest.raises(DeadlineExceededError, match=r"within 0\.3 s"):
             await scene.ask(ListQueues(), deadline_secs=0.3)
-        assert asyncio.get_running_loop().time() - started < 2
+        assert asyncio.get_running_loop().time() - started < 30
         assert second.count(ListQueues) == 0
         # An executor that was given less than its time is not called unresponsive for it.
         assert scene.view("first").responsive
 
-    run(body, request_timeout_secs=10)
+    run(body, request_timeout_secs=60)
 
 
 def test_deadline_is_shared_by_all_attempts(run: Run) -> None:
@@ -199,7 +199,7 @@ def test_deadline_is_shared_by_all_attempts(run: Run) -> None:
         await silence(first)
         await silence(second)
         with pytest.raises(DeadlineExceededError):
-            await scene.ask(ListQueues(), deadline_secs=0.6)
+            await scene.ask(ListQueues(), deadline_secs=1.5)
         assert (first.count(ListQueues), second.count(ListQueues)) == (1, 1)
 
     run(body)
@@ -316,11 +316,11 @@ def test_caller_that_gives_up_frees_its_turn(run: Run) -> None:
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
-        await scene.ask(Cancel(), deadline_secs=5)
+        await scene.ask(Cancel(), deadline_secs=25)
         # The late replies meet nobody.
         for _, request_id in list(executor.unanswered):
             await executor.reply(ListQueuesReply(), request_id)
-        await scene.ask(Cancel(), deadline_secs=5)
+        await scene.ask(Cancel(), deadline_secs=25)
 
     run(body, request_timeout_secs=30)
 

@@ -11,7 +11,7 @@ from conductor_lite.errors import NoExecutorAnsweredError
 from conductor_lite.fleet.changes import application_topic
 from conductor_lite.protocol import Cancel, ExecutorInfo, ListQueues, ListQueuesReply
 
-PROBING = {"probe_interval_secs": 0.3, "request_timeout_secs": 0.3}
+PROBING = {"probe_interval_secs": 0.3, "request_timeout_secs": 1}
 
 
 async def executor_of(scene: Served, executor_id: str) -> ScriptedExecutor:
@@ -40,7 +40,7 @@ def test_executor_that_stops_answering_is_shown_asked_last_and_not_dead(run: Run
         changes = scene.conductor.operations.changes
         topic = application_topic(await scene.application_id())
         told = changes.subscribe(frozenset([topic]))
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             while scene.view("stuck").responsive:
                 assert await anext(told) == {topic}
         await told.aclose()

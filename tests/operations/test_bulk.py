@@ -428,7 +428,7 @@ def test_a_second_click_begins_nothing_and_a_crowd_is_sent_away(
         with pytest.raises(ConflictError):
             await start(scene, "cancel", filters())
         # The server stops within its grace, whatever is under way.
-        await asyncio.wait_for(scene.conductor.operations.bulk_jobs.stop_all(), 10)
+        await asyncio.wait_for(scene.conductor.operations.bulk_jobs.stop_all(), 60)
         assert (await now(scene, both[0])).state == "stopped"
 
     run(body)

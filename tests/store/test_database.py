@@ -233,7 +233,7 @@ class TestWriting:
         async def body(db: Database) -> None:
             async with db.write() as connection:
                 await connection.execute(text("INSERT INTO meta VALUES ('half', 'done')"))
-                async with asyncio.timeout(5), db.read() as reader:
+                async with asyncio.timeout(60), db.read() as reader:
                     found = await reader.execute(text("SELECT count(*) FROM meta WHERE name = 'half'"))
                     assert found.scalar_one() == 0
 
@@ -296,7 +296,7 @@ class TestWriting:
             start = time.monotonic()
             with pytest.raises(StoreError, match=r"locked by another process.*try again"):
                 await Applications(db).register("local", "shop", now=NOW)
-            assert 0.4 < time.monotonic() - start < 3
+            assert 0.4 < time.monotonic() - start < 30
             orders.write("\n")
             orders.flush()
             assert answers.readline() == "free\n"
@@ -392,7 +392,7 @@ class TestCancelling:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(60):
                 await Applications(db).register("local", "shop", now=NOW)
             async with db.read() as connection:
                 found = await connection.execute(text("SELECT count(*) FROM meta WHERE name = 'half'"))
@@ -426,7 +426,7 @@ class TestCancelling:
             assert finished, "every write was cancelled: the test shows nothing"
             assert others, "no write was cancelled: the test shows nothing"
             assert all(isinstance(result, asyncio.CancelledError) for result in others), others
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 assert await write(db, 1000) == 1000
             async with db.read() as connection:
                 rows = await connection.execute(text("SELECT name FROM meta WHERE name GLOB '[0-9]*'"))
@@ -436,7 +436,7 @@ class TestCancelling:
             assert finished <= landed
 
         run(body)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while threading.active_count() > before and time.monotonic() < deadline:
             time.sleep(0.01)
         assert threading.active_count() == before
@@ -449,7 +449,7 @@ class TestCancelling:
                 await asyncio.sleep(chance.random() * 0.004)
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await asyncio.gather(*(_names(db) for _ in range(20)))
 
         run(body)

@@ -118,7 +118,7 @@ class ScriptedExecutor:
         """Send a reply to a request left unanswered."""
         await self.send(encode_reply(reply, request_id))
 
-    async def closing(self, deadline_secs: float = 5) -> tuple[int, str]:
+    async def closing(self, deadline_secs: float = 60) -> tuple[int, str]:
         """Wait until the conductor closes; the code and reason that it gave, 1006 when it gave none."""
         async with asyncio.timeout(deadline_secs):
             await self.connection.wait_closed()

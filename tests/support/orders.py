@@ -42,7 +42,7 @@ class Orders:
         self._hold_file.touch()
         self._stack.enter_context(self.conductor)
         url = f"{self.conductor.url}/v2/orgs/local"
-        self.client = self._stack.enter_context(httpx.Client(base_url=url, timeout=30, trust_env=False))
+        self.client = self._stack.enter_context(httpx.Client(base_url=url, timeout=60, trust_env=False))
         return self
 
     def __exit__(

@@ -129,7 +129,7 @@ async def served(settings: Settings) -> AsyncIterator[Served]:
         with server._listener(settings) as listener:
             # Not serve(), which would take over the test runner's signal handlers.
             serving = asyncio.create_task(running._serve([listener]))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await ready
             try:
                 async with AsyncExitStack() as stack:
