@@ -23,6 +23,8 @@ from conductor_lite.store.records import ApplicationRecord, SlowQueue, SlowWorkf
 QUESTION_SECS = 10.0
 #: Workflows looked at where the SDK is too old to count them.
 MAX_LISTED = 1_000
+#: Workflows looked at to tell those that were made long ago from those that have waited for as long.
+MAX_LOOKED_AT = 100
 
 _FAILED = ["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _EVERY = "*"
@@ -68,7 +70,15 @@ class Readings:
             end_time=self._ago(rule.threshold_secs),
             queue_name=_only(rule.queue_name),
         )
-        return {queue: count for queue, count in (await self._count(body)).items() if queue is not None}
+        counts = {queue: count for queue, count in (await self._count(body)).items() if queue is not None}
+        if any(counts.values()):
+            # Those that were delayed, resumed or recovered came to the queue long after they were made.
+            since_ms = _epoch_ms(self._ago(rule.threshold_secs))
+            for workflow in await self._list(_filters(body, MAX_LOOKED_AT)):
+                queue = workflow.queue_name
+                if queue in counts and (_enqueued_at(workflow) or 0) > since_ms:
+                    counts[queue] -= 1
+        return {queue: count for queue, count in counts.items() if count > 0}
 
     async def slow_count(self, rule: SlowWorkflow) -> int:
         """How many workflows have run for longer than the rule's threshold.
@@ -124,28 +134,21 @@ class Readings:
         return counts
 
     async def _listed(self, body: WorkflowAggregatesBody) -> dict[str | None, int]:
-        filters = WorkflowFilters(
-            status=body.status,
-            completed_after=body.completed_after,
-            dequeued_before=body.dequeued_before,
-            end_time=body.end_time,
-            workflow_name=body.workflow_name,
-            queue_name=body.queue_name,
-            application_name=body.application_name,
-            limit=MAX_LISTED,
-            load_input=False,
-            load_output=False,
-        )
-        reply = await self._fleet.ask(
-            self._application.id, ListWorkflows(body=filters), deadline_secs=QUESTION_SECS
-        )
         counts: dict[str | None, int] = {}
-        for workflow in reply.workflows:
-            # Where several applications share a database, each is judged by its own work.
-            is_ours = workflow.application_name in (None, self._application.name)
-            if is_ours and _fits(workflow, body):
+        for workflow in await self._list(_filters(body, MAX_LISTED)):
+            if _fits(workflow, body):
                 counts[workflow.queue_name] = counts.get(workflow.queue_name, 0) + 1
         return counts
+
+    async def _list(self, filters: WorkflowFilters) -> list[WorkflowRecord]:
+        name = self._application.name
+        body = msgspec.structs.replace(filters, application_name=[name])
+        reply = await self._fleet.ask(
+            self._application.id, ListWorkflows(body=body), deadline_secs=QUESTION_SECS
+        )
+        # Where several applications share a database, each is judged by its own work.
+        ours = (None, name)
+        return [workflow for workflow in reply.workflows if workflow.application_name in ours]
 
     def _ago(self, secs: int) -> str:
         try:
@@ -153,6 +156,27 @@ class Readings:
         except OverflowError:
             # Longer ago than any calendar tells: nothing is that old.
             return datetime(1970, 1, 1, tzinfo=self._now.tzinfo).isoformat()
+
+
+def _filters(body: WorkflowAggregatesBody, limit: int) -> WorkflowFilters:
+    """Those that were counted, the oldest first."""
+    return WorkflowFilters(
+        status=body.status,
+        completed_after=body.completed_after,
+        dequeued_before=body.dequeued_before,
+        end_time=body.end_time,
+        workflow_name=body.workflow_name,
+        queue_name=body.queue_name,
+        limit=limit,
+        load_input=False,
+        load_output=False,
+    )
+
+
+def _enqueued_at(workflow: WorkflowRecord) -> int | None:
+    """Since when a workflow waits in its queue, as well as its application tells."""
+    times = (workflow.created_at_epoch_ms, workflow.updated_at_epoch_ms, workflow.delay_until_epoch_ms)
+    return max((time for time in times if time is not None), default=None)
 
 
 def _fits(workflow: WorkflowRecord, body: WorkflowAggregatesBody) -> bool:

@@ -427,6 +427,37 @@ def test_workflows_are_slow_by_how_long_they_run_and_failures_are_old_one_day(
     watch(body)
 
 
+@pytest.mark.parametrize("old_sdk", [False, True])
+def test_a_workflow_waits_since_it_came_to_its_queue_and_not_since_it_was_made(
+    watch: Callable[..., Any], old_sdk: bool
+) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        history, asked = History(), ScriptedExecutor("asked")
+        history.answer_through(asked)
+        if old_sdk:
+            unknown = GetWorkflowAggregatesReply(error_message="Unknown message type")
+            asked.answers(GetWorkflowAggregates, unknown)
+        else:
+            history.count_through(asked)
+        await scene.connected(asked)
+        now = int(alerts.clock.now().timestamp() * 1_000)
+        mail = {"status": "ENQUEUED", "queue_name": "mail"}
+        history.add("resumed", now - 90_000, updated_at_epoch_ms=now - 5_000, **mail)
+        history.add("delayed", now - 90_000, delay_until_epoch_ms=now - 5_000, **mail)
+        await alerts.rule(**SLOW_QUEUE)
+        await alerts.judge()
+        assert await alerts.history() == []
+        history.add("slow", now - 31_000, updated_at_epoch_ms=now - 31_000, **mail)
+        await alerts.judge()
+        (item,) = await alerts.history()
+        assert item.alert.alert_metadata["stuck_workflow_count"] == "1"
+        history.change("slow", status="PENDING")
+        await alerts.judge(later_secs=15)
+        assert (await alerts.history())[0].alert.resolved_at is not None
+
+    watch(body)
+
+
 def _ended(epoch_ms: int) -> dict[str, int]:
     return {"completed_at_epoch_ms": epoch_ms, "updated_at_epoch_ms": epoch_ms}
 
