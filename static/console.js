@@ -228,6 +228,15 @@
     rows[next].closest("tr").scrollIntoView({ block: "nearest" });
   };
 
+  // The sheet lists what does something on the page as it is now.
+  const showSheet = () => {
+    for (const line of $$("#help [data-needs]")) {
+      line.hidden = !$$(line.dataset.needs).some((element) => element.checkVisibility());
+    }
+    for (const part of $$("#help section")) part.hidden = !$("dl > :not([hidden])", part);
+    $("#help").showModal();
+  };
+
   let goPressedAt = 0;
   const search = () => $("#jump")?.select();
   const SHORTCUTS = {
@@ -237,7 +246,7 @@
       else search();
     },
     s: search,
-    "?": () => $("#help").showModal(),
+    "?": showSheet,
     j: () => step(1),
     k: () => step(-1),
     t: switchTheme,
@@ -280,7 +289,7 @@
     tick();
   });
   $("#theme-switch").addEventListener("click", switchTheme);
-  $("#help-open").addEventListener("click", () => $("#help").showModal());
+  $("#help-open").addEventListener("click", showSheet);
   for (const box of $$(".toast")) fade(box);
   // On a narrow screen the place one is at may stand past the edge.
   for (const here of $$("nav [aria-current]")) {

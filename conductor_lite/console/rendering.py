@@ -64,6 +64,8 @@ class Shortcut(msgspec.Struct, frozen=True):
     #: As they are called on a keyboard, one after the other.
     keys: tuple[str, ...]
     does: str
+    #: CSS selector of what it acts on: without any on the page, it is left out. Empty for always.
+    needs: str = ""
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):

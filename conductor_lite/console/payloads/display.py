@@ -19,7 +19,10 @@ LARGE = Limits(chars=1_000_000, nodes=1_000, depth=40)
 LARGEST = Limits(chars=1_000_000, nodes=3_000, depth=40)
 
 #: Keys of ``static/payloads.js``.
-SHORTCUTS = (Shortcut(("e",), "expand payloads"), Shortcut(("c",), "collapse payloads"))
+SHORTCUTS = (
+    Shortcut(("e",), "expand payloads", needs=".tree details"),
+    Shortcut(("c",), "collapse payloads", needs=".tree details"),
+)
 
 FORMATS = {"json": "JSON", "python": "Python", "javascript": "JavaScript", "text": "text"}
 

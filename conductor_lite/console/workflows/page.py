@@ -109,7 +109,7 @@ class WorkflowsPage:
             styles=("workflows.css",),
             scripts=("workflows.js",),
             data=view,
-            shortcuts=(Shortcut(("x",), "select the row"),),
+            shortcuts=(Shortcut(("x",), "select the row", needs="[data-select]"),),
             extras={
                 "frame": around,
                 "actions": [
