@@ -56,6 +56,7 @@ from conductor_lite.store.notification_targets import NotificationTargets
 from conductor_lite.store.organizations import Organizations
 from conductor_lite.store.retention import RetentionRuns
 from conductor_lite.store.roles import Roles
+from conductor_lite.store.snapshot_counts import SnapshotCounts
 from conductor_lite.store.snapshot_search import SnapshotSearch
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
 from conductor_lite.telemetry import ConductorReport, Durations
@@ -142,6 +143,7 @@ class Conductor:
                 idempotency_keys=IdempotencyKeys(db),
                 snapshots=snapshots,
                 snapshot_search=SnapshotSearch(db),
+                snapshot_counts=SnapshotCounts(db),
                 fleet=self.fleet,
                 metric_reading=MetricReading(db),
                 measurer=measurer,

@@ -13,17 +13,20 @@ from starlette.routing import BaseRoute, Route
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import METRIC_READ
 from conductor_lite.console.charts import Drawn, Plot, merged, plot, plot_by_label, resolution_secs
+from conductor_lite.console.formatting import moment_of
 from conductor_lite.console.frame import frame
 from conductor_lite.console.preferences import TimeRange, time_range
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
 from conductor_lite.console.snippets import server_url, snippets
 from conductor_lite.console.urls import app_url
+from conductor_lite.errors import NotFoundError
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.audit import AuditEntry
 from conductor_lite.operations.executors import VersionView
 from conductor_lite.operations.metrics import Chart
 from conductor_lite.operations.overview import Attention
+from conductor_lite.operations.served import Served
 from conductor_lite.operations.topics import application_topic
 
 #: Seconds between two looks: what happened is on record a few seconds after each minute.
@@ -113,6 +116,16 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     step_count: int
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What ran and waited in the last snapshot."""
+
+    served: Served
+    running: int
+    waiting: int
+    #: How long the oldest had waited by then.
+    oldest_waiting_secs: float | None
+
+
 class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the page shows."""
 
@@ -124,6 +137,8 @@ class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
     end: datetime
     #: None for those who may not see metrics.
     measures: Measures | None
+    #: What ran and waited, while no executor is connected; None while one is, or without snapshots.
+    kept: Kept | None
     #: Executors by shown status.
     executors: dict[str, int]
     recoveries: tuple[RecoveryRow, ...]
@@ -164,6 +179,7 @@ class OverviewPage:
                 start=chosen.start,
                 end=chosen.end,
                 measures=await self._measures(actor, record.name, chosen, sort),
+                kept=await self._kept(actor, overview.application),
                 executors=_by_status(overview.versions),
                 recoveries=tuple(recovery(entry) for entry in overview.recoveries),
             ),
@@ -174,6 +190,24 @@ class OverviewPage:
                 "server_url": server_url(request),
                 "snippets": snippets(server_url(request), record.name),
             },
+        )
+
+    async def _kept(self, actor: Actor, application: Application) -> Kept | None:
+        if application.available:
+            return None
+        try:
+            groups, served = await self._site.operations.snapshots.under_way(actor, application.record.name)
+        except NotFoundError:
+            return None
+        waiting = [group for group in groups if group.status == "ENQUEUED"]
+        oldest = moment_of(min((group.min_created_at_epoch_ms for group in waiting), default=None))
+        return Kept(
+            served=served,
+            running=sum(group.count for group in groups if group.status == "PENDING"),
+            waiting=sum(group.count for group in waiting),
+            oldest_waiting_secs=None
+            if oldest is None or served.snapshot_at is None
+            else max(0.0, (served.snapshot_at - oldest).total_seconds()),
         )
 
     async def _measures(self, actor: Actor, name: str, chosen: TimeRange, sort: str) -> Measures | None:

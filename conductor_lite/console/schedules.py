@@ -23,10 +23,11 @@ from conductor_lite.console.urls import app_url, name_in, named_url, workflow_ur
 from conductor_lite.console.workflows.rows import bounded
 from conductor_lite.errors import DispatchError, InvalidError
 from conductor_lite.operations.once import Attempt, Caution
+from conductor_lite.operations.remembered import Recalled
 from conductor_lite.operations.schedules import MAX_BACKFILL
-from conductor_lite.operations.snapshots import Served
+from conductor_lite.operations.served import Served
 from conductor_lite.operations.topics import application_topic
-from conductor_lite.protocol import ScheduleFilters, ScheduleRecord, WorkflowFilters, WorkflowRecord
+from conductor_lite.protocol import ScheduleRecord, WorkflowFilters, WorkflowRecord
 
 LIVE_SECS = 5.0
 ACTIVE, PAUSED = "ACTIVE", "PAUSED"
@@ -70,6 +71,10 @@ class SchedulesView(msgspec.Struct, frozen=True, kw_only=True):
     paging: Paging
     #: By status, whatever the filter.
     counts: dict[str, int]
+    #: Where they came from; None when nobody can tell.
+    served: Served | None = None
+    #: Why they are not fresh although executors are connected; empty mostly.
+    trouble: str = ""
     #: Why there is nothing to show; empty when there is.
     problem: str = ""
 
@@ -81,6 +86,9 @@ class SchedulePageView(msgspec.Struct, frozen=True, kw_only=True):
     #: None when no executor can tell, for the reason given.
     schedule: ScheduleView | None
     missing: str
+    #: Where it came from, and why it is not fresh although executors are connected.
+    schedule_served: Served | None
+    trouble: str
     #: Its latest runs, newest first, and where they were read.
     runs: tuple[WorkflowRecord, ...]
     served: Served
@@ -114,13 +122,13 @@ class SchedulesPage:
         application = await self._site.operations.applications.get(actor, request.path_params["name"])
         name, now = application.record.name, self._site.now()
         filters = _filters(request)
-        records: list[ScheduleRecord] = []
+        found: Recalled[ScheduleRecord] | None = None
         problem = ""
         try:
-            records = await self._site.operations.schedules.list(actor, name, ScheduleFilters())
+            found = await self._site.operations.schedules.recall(actor, name)
         except DispatchError as error:
             problem = str(error)
-        records.sort(key=lambda record: record.schedule_name)
+        records = sorted(found.items if found else (), key=lambda record: record.schedule_name)
         shown, paging = cut(
             [record for record in records if _matches(record, filters)], page_number(request.query_params)
         )
@@ -135,6 +143,8 @@ class SchedulesPage:
                 schedules=tuple(schedule_view(record, now, next_runs=2) for record in shown),
                 paging=paging,
                 counts=dict(Counter(record.status or "" for record in records)),
+                served=found.served if found else None,
+                trouble=found.trouble if found else "",
                 problem=problem,
             ),
             extras={"frame": frame(application, actor, "schedules"), "filters": filters},
@@ -148,10 +158,14 @@ class SchedulesPage:
         runs: tuple[WorkflowRecord, ...] = ()
         served, problem, missing = Served(source="executor"), "", ""
         record: ScheduleRecord | None = None
+        told: Recalled[ScheduleRecord] | None = None
         try:
             record = await operations.schedules.get(actor, name, schedule_name)
         except DispatchError as error:
             missing = str(error)
+            told = await self._as_last_told(actor, name)
+            if told is not None:
+                record = next((each for each in told.items if each.schedule_name == schedule_name), None)
         try:
             filters = WorkflowFilters(schedule_name=[schedule_name], limit=_LAST_RUNS, sort_desc=True)
             listing = await operations.snapshots.search(actor, name, filters)
@@ -173,12 +187,20 @@ class SchedulesPage:
                 if record is None
                 else schedule_view(record, self._site.now(), next_runs=_NEXT_RUNS),
                 missing=missing,
+                schedule_served=told.served if told else None,
+                trouble=told.trouble if told else "",
                 runs=runs,
                 served=served,
                 problem=problem,
             ),
             extras={"frame": frame(application, actor, "schedules")},
         )
+
+    async def _as_last_told(self, actor: Actor, name: str) -> Recalled[ScheduleRecord] | None:
+        try:
+            return await self._site.operations.schedules.recall(actor, name)
+        except DispatchError:
+            return None
 
     async def pause(self, request: Request, actor: Actor, form: Form) -> Response:
         """Pause a schedule, and come back."""

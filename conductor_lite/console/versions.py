@@ -1,5 +1,6 @@
 """The page of an application's versions: who runs each, what waits for it, and which one is the latest."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -14,10 +15,12 @@ from conductor_lite.console.frame import frame
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
 from conductor_lite.console.tables import Paging, cut, page_number
+from conductor_lite.console.under_way import Groups, under_way
 from conductor_lite.console.urls import app_url
 from conductor_lite.errors import ConductorError, DispatchError, NotFoundError, UnsupportedMessageError
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.executors import VersionView
+from conductor_lite.operations.served import Served
 from conductor_lite.operations.topics import application_topic
 from conductor_lite.protocol import ApplicationVersionRecord, WorkflowAggregatesBody
 
@@ -54,6 +57,11 @@ class VersionsView(msgspec.Struct, frozen=True, kw_only=True):
     #: Why registered versions, and numbers of workflows, are not told; empty when they are.
     registered_problem: str = ""
     counts_problem: str = ""
+    #: Where they came from; None where they are not told.
+    registered_served: Served | None = None
+    counts_served: Served | None = None
+    #: Why they are not fresh although executors are connected; empty mostly.
+    trouble: str = ""
 
 
 class LatestView(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +77,10 @@ class LatestView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Registered(NamedTuple):
-    versions: list[ApplicationVersionRecord]
+    versions: Sequence[ApplicationVersionRecord]
+    served: Served | None
     problem: str
+    trouble: str = ""
 
 
 class VersionsPage:
@@ -93,7 +103,7 @@ class VersionsPage:
         application = await self._site.operations.applications.get(actor, request.path_params["name"])
         name = application.record.name
         registered = await self._registered(actor, name)
-        counts, counts_problem = await self._counts(actor, name)
+        counts, counted, counts_problem = await self._counts(actor, name)
         query = request.query_params.get("q", "").strip()
         rows = [row for row in _rows(application, registered, counts) if query.lower() in row.name.lower()]
         shown, paging = cut(rows, page_number(request.query_params))
@@ -111,6 +121,9 @@ class VersionsPage:
                 unversioned=None if counts is None else counts.get("", {}).get("ENQUEUED", 0),
                 registered_problem=registered.problem,
                 counts_problem=counts_problem,
+                registered_served=registered.served,
+                counts_served=None if counted is None else counted.served,
+                trouble=registered.trouble or ("" if counted is None else counted.trouble),
             ),
             extras={"frame": frame(application, actor, "versions"), "filters": {"q": query}},
         )
@@ -147,12 +160,15 @@ class VersionsPage:
 
     async def _registered(self, actor: Actor, name: str) -> _Registered:
         try:
-            return _Registered(await self._site.operations.versions.list(actor, name), "")
+            found = await self._site.operations.versions.recall(actor, name)
         except DispatchError as error:
-            return _Registered([], why_not(error))
+            return _Registered([], None, why_not(error))
+        return _Registered(found.items, found.served, "", found.trouble)
 
-    async def _counts(self, actor: Actor, name: str) -> tuple[dict[str, dict[str, int]] | None, str]:
-        """Unfinished workflows by version and status; and why not."""
+    async def _counts(
+        self, actor: Actor, name: str
+    ) -> tuple[dict[str, dict[str, int]] | None, Groups | None, str]:
+        """Unfinished workflows by version and status; where they came from, or why not."""
         body = WorkflowAggregatesBody(
             group_by_application_version=True,
             group_by_status=True,
@@ -161,16 +177,16 @@ class VersionsPage:
             application_name=[name],
         )
         try:
-            groups = await self._site.operations.workflows.aggregates(actor, name, body)
+            found = await under_way(actor, self._site.operations, name, body)
         except DispatchError as error:
-            return None, why_not(error)
+            return None, None, why_not(error)
         counts: dict[str, dict[str, int]] = {}
-        for group in groups:
+        for group in found.groups:
             version = group.group.get("application_version") or group.group.get("app_version") or ""
             status = group.group.get("status") or ""
             by_status = counts.setdefault(version, {})
             by_status[status] = by_status.get(status, 0) + (group.count or 0)
-        return counts, ""
+        return counts, found, ""
 
 
 def why_not(error: ConductorError) -> str:

@@ -24,6 +24,7 @@ from conductor_lite.fleet.measurer import Measurer
 from conductor_lite.fleet.recommender import Recommender
 from conductor_lite.notify import Notifier
 from conductor_lite.operations.deadline import remaining_secs
+from conductor_lite.operations.remembered import Remembered
 from conductor_lite.operations.sharing import READS, SharedAnswers, once
 from conductor_lite.protocol import Reply, Request, RetentionBody
 from conductor_lite.store.alerting_rules import AlertingRules as AlertingRuleStore
@@ -39,6 +40,7 @@ from conductor_lite.store.organizations import Organizations
 from conductor_lite.store.records import ApplicationRecord, NewAuditEntry
 from conductor_lite.store.retention import RetentionRunRecord, RetentionRuns
 from conductor_lite.store.roles import Roles as RoleStore
+from conductor_lite.store.snapshot_counts import SnapshotCounts
 from conductor_lite.store.snapshot_search import SnapshotSearch
 from conductor_lite.store.snapshots import Snapshots as SnapshotStore
 from conductor_lite.telemetry import ConductorReport
@@ -83,6 +85,7 @@ class Context:
         idempotency_keys: IdempotencyKeys,
         snapshots: SnapshotStore,
         snapshot_search: SnapshotSearch,
+        snapshot_counts: SnapshotCounts,
         fleet: Fleet,
         metric_reading: MetricReading,
         measurer: Measurer,
@@ -109,6 +112,7 @@ class Context:
         self.idempotency_keys = idempotency_keys
         self.snapshots = snapshots
         self.snapshot_search = snapshot_search
+        self.snapshot_counts = snapshot_counts
         self.fleet = fleet
         self.metric_reading = metric_reading
         self.measurer = measurer
@@ -119,6 +123,7 @@ class Context:
         self.now = now
         #: For those who forget what is old: a calendar that jumps ahead is not believed at once.
         self.trusted_now = trusted_now
+        self.remembered = Remembered()
         self._shared = SharedAnswers()
 
     async def application(self, actor: Actor, name: str) -> ApplicationRecord:

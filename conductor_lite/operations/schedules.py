@@ -10,6 +10,7 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.errors import ExecutorReportedError, FieldError, InvalidError, NotFoundError
 from conductor_lite.operations.context import Context
+from conductor_lite.operations.remembered import Recalled
 from conductor_lite.protocol import (
     BackfillSchedule,
     GetSchedule,
@@ -25,6 +26,8 @@ from conductor_lite.store.records import ApplicationRecord
 
 #: Longest period of one backfill: an executor does nothing else until it has enqueued every run in it.
 MAX_BACKFILL = timedelta(days=366)
+_KIND = "schedules"
+_EVERYTHING = ScheduleFilters()
 
 
 class Schedules:
@@ -49,7 +52,20 @@ class Schedules:
         load_context = bool(filters.load_context) and not application.private_mode
         body = msgspec.structs.replace(filters, load_context=load_context)
         schedules = (await self._context.ask(application, ListSchedules(body=body))).schedules
-        return schedules if load_context else [_without_context(schedule) for schedule in schedules]
+        if load_context:
+            return schedules
+        schedules = [_without_context(schedule) for schedule in schedules]
+        if filters == _EVERYTHING:
+            self._context.remembered.keep(application.id, _KIND, schedules, self._context.now())
+        return schedules
+
+    async def recall(self, actor: Actor, application_name: str) -> Recalled[ScheduleRecord]:
+        """All of them, or as they were last told where no executor answers. Raises as ``list`` does."""
+        actor.require(APPLICATION_READ)
+        application = await self._context.application(actor, application_name)
+        return await self._context.remembered.instead(
+            application.id, _KIND, lambda: self.list(actor, application_name, _EVERYTHING)
+        )
 
     async def get(self, actor: Actor, application_name: str, schedule_name: str) -> ScheduleRecord:
         """Get one schedule; in private mode without its context.

@@ -3,6 +3,7 @@
 What executors alone can tell, such as steps and events, is in ``workflows``.
 """
 
+from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
@@ -14,24 +15,22 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.errors import ConflictError, NoHealthyExecutorError, NotFoundError
 from conductor_lite.operations.context import Context
+from conductor_lite.operations.served import Served
 from conductor_lite.operations.snapshot_filters import snapshot_filters
 from conductor_lite.operations.workflows import PAGE_SIZE, Workflows, require_sane_window
 from conductor_lite.protocol import WorkflowFilters, WorkflowRecord
 from conductor_lite.store.records import ApplicationRecord
+from conductor_lite.store.snapshot_counts import UnderWay, Words
 from conductor_lite.store.snapshot_records import Place, SnapshotFilters, SnapshotSource, WorkflowSnapshot
 
+__all__ = ["Listing", "Served", "SnapshotStatus", "Snapshots", "Source", "UnderWay", "Words"]
+
+#: Applications of which it is remembered what is under way.
+_MAX_COUNTED = 100
 #: ``auto`` asks an executor, and reads snapshots when none is connected.
 Source: TypeAlias = Literal["auto", "executor", "snapshot"]
 
 _COPIED = tuple(name for name in WorkflowSnapshot.__struct_fields__ if name != "finished")
-
-
-class Served(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an answer came from."""
-
-    source: Literal["executor", "snapshot"]
-    #: When snapshots were last up to date; None when they never were, and for an executor's answer.
-    snapshot_at: datetime | None = None
 
 
 _BY_EXECUTOR = Served(source="executor")
@@ -65,6 +64,8 @@ class Snapshots:
     def __init__(self, context: Context, workflows: Workflows) -> None:
         self._context = context
         self._workflows = workflows
+        # What is under way of a source, as of when; newest last.
+        self._counted: OrderedDict[int, tuple[datetime | None, tuple[UnderWay, ...]]] = OrderedDict()
 
     async def search(
         self, actor: Actor, application_name: str, filters: WorkflowFilters, source: Source = "auto"
@@ -132,6 +133,31 @@ class Snapshots:
                 "executor is connected it can be asked."
             )
         return _record(found[workflow_id]), Served(source="snapshot", snapshot_at=snapshots.synced_at)
+
+    async def under_way(self, actor: Actor, application_name: str) -> tuple[tuple[UnderWay, ...], Served]:
+        """Tell what had not ended when snapshots were last up to date, by status, queue, version and name.
+
+        Raises:
+            ForbiddenError: application.read is missing.
+            NotFoundError: no such application within reach, or no snapshots of it.
+        """
+        actor.require(APPLICATION_READ)
+        source = await self._source(await self._context.application(actor, application_name))
+        served = Served(source="snapshot", snapshot_at=source.synced_at)
+        at, counted = self._counted.get(source.number, (None, ()))
+        if at is None or at != source.synced_at:
+            counted = await self._context.snapshot_counts.under_way(source.number)
+            self._counted[source.number] = source.synced_at, counted
+            self._counted.move_to_end(source.number)
+            if len(self._counted) > _MAX_COUNTED:
+                self._counted.popitem(last=False)
+        return counted, served
+
+    async def words(self, actor: Actor, application_name: str) -> Words:
+        """Tell which names, queues and versions there are in snapshots. Raises as ``under_way`` does."""
+        actor.require(APPLICATION_READ)
+        source = await self._source(await self._context.application(actor, application_name))
+        return await self._context.snapshot_counts.words(source.number)
 
     async def status(self, actor: Actor, application_name: str) -> SnapshotStatus:
         """Tell how the snapshots of an application are doing.

@@ -4,12 +4,15 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.permissions import APPLICATION_READ, APPLICATION_WRITE
 from conductor_lite.errors import ExecutorReportedError, NotFoundError, UnsupportedMessageError
 from conductor_lite.operations.context import Context
+from conductor_lite.operations.remembered import Recalled
 from conductor_lite.protocol import (
     ApplicationVersionRecord,
     ListApplicationVersions,
     SetLatestApplicationVersion,
 )
 from conductor_lite.store.records import ApplicationRecord
+
+_KIND = "versions"
 
 
 class Versions:
@@ -29,7 +32,17 @@ class Versions:
         """
         actor.require(APPLICATION_READ)
         application = await self._context.application(actor, application_name)
-        return await registered_versions(self._context, application)
+        versions = await registered_versions(self._context, application)
+        self._context.remembered.keep(application.id, _KIND, versions, self._context.now())
+        return versions
+
+    async def recall(self, actor: Actor, application_name: str) -> Recalled[ApplicationVersionRecord]:
+        """The same, or as it was last told where no executor answers. Raises as ``list`` does."""
+        actor.require(APPLICATION_READ)
+        application = await self._context.application(actor, application_name)
+        return await self._context.remembered.instead(
+            application.id, _KIND, lambda: self.list(actor, application_name)
+        )
 
     async def set_latest(self, actor: Actor, application_name: str, version_name: str) -> None:
         """Make a version the one that new work goes to.

@@ -18,19 +18,32 @@ from conductor_lite.console.queues.limits import Limit, limits_of
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
 from conductor_lite.console.tables import Paging, cut, page_number
+from conductor_lite.console.under_way import UNFINISHED, Groups, under_way
 from conductor_lite.console.urls import app_url, name_in, named_url
 from conductor_lite.console.versions import why_not
 from conductor_lite.errors import DispatchError, NotFoundError
 from conductor_lite.operations.applications import Application
 from conductor_lite.operations.metrics import Chart
 from conductor_lite.operations.overview import Attention
+from conductor_lite.operations.remembered import Recalled
+from conductor_lite.operations.served import Served
 from conductor_lite.operations.topics import application_topic
 from conductor_lite.protocol import QueueRecord, WorkflowAggregateRecord, WorkflowAggregatesBody
 
 LIVE_SECS = 2.0
-_UNFINISHED = ("ENQUEUED", "DELAYED", "PENDING")
 #: The SDKs' own queue begins like this; it is no code of the application's.
 _INTERNAL = "_dbos_"
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """Where limits, and what is in queues, came from; None where nobody could tell, for the reason given."""
+
+    limits: Served | None
+    depth: Served | None
+    limits_problem: str = ""
+    depth_problem: str = ""
+    #: Why they are not fresh although executors are connected; empty mostly.
+    trouble: str = ""
 
 
 class Depth(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +81,7 @@ class QueuesView(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     start: datetime
     end: datetime
-    #: Why limits, and what waits now, are not told; empty when they are.
-    registered_problem: str = ""
-    depth_problem: str = ""
+    told: "Told"
 
 
 class QueuedWorkflow(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,17 +101,15 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     #: Executors that are connected and answer: what is said per worker is said of each of them.
     healthy: int
     counted_from: str = ""
-    registered_problem: str = ""
-    depth_problem: str = ""
+    told: "Told"
 
 
 class _Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What executors told, and why they did not."""
+    """What executors tell, or last told."""
 
-    registered: tuple[QueueRecord, ...] = ()
-    registered_problem: str = ""
-    groups: tuple[WorkflowAggregateRecord, ...] = ()
-    depth_problem: str = ""
+    registered: tuple[QueueRecord, ...]
+    groups: tuple[WorkflowAggregateRecord, ...]
+    told: Told
 
 
 class QueuesPage:
@@ -141,8 +150,7 @@ class QueuesPage:
                 total=len(rows),
                 start=chosen.start,
                 end=chosen.end,
-                registered_problem=asked.registered_problem,
-                depth_problem=asked.depth_problem,
+                told=asked.told,
             ),
             extras=self._extras(request, application, actor, chosen) | {"query": query},
         )
@@ -166,7 +174,7 @@ class QueuesPage:
         asked = await self._ask(actor, name, queue)
         row = next((row for row in _rows(asked, chart) if row.name == queue), None)
         if row is None:
-            if not (asked.registered_problem or asked.depth_problem):
+            if not (asked.told.limits_problem or asked.told.depth_problem or _is_kept(asked.told)):
                 raise NotFoundError(
                     f"{name} has no queue {queue!r}, and nothing ever waited in one of that name."
                 )
@@ -187,8 +195,7 @@ class QueuesPage:
                 charts=None if chart is None else queue_charts(chart, queue, chosen.end),
                 healthy=sum(version.healthy - version.unresponsive for version in application.versions),
                 counted_from="" if chart is None else chart.counted_from,
-                registered_problem=asked.registered_problem,
-                depth_problem=asked.depth_problem,
+                told=asked.told,
             ),
             extras=self._extras(request, application, actor, chosen),
         )
@@ -218,33 +225,43 @@ class QueuesPage:
     async def _ask(self, actor: Actor, name: str, queue: str | None = None) -> _Asked:
         """Two questions: which queues are registered, and what is in them."""
         operations = self._site.operations
-        registered: Sequence[QueueRecord] = ()
-        groups: Sequence[WorkflowAggregateRecord] = ()
-        registered_problem = depth_problem = ""
+        registered: Recalled[QueueRecord] | None = None
+        found: Groups | None = None
+        limits_problem = depth_problem = ""
         try:
-            registered = await operations.queues.list(actor, name)
+            registered = await operations.queues.recall(actor, name)
         except DispatchError as error:
-            registered_problem = why_not(error)
+            limits_problem = why_not(error)
         body = WorkflowAggregatesBody(
             group_by_queue_name=True,
             group_by_status=True,
             group_by_name=True if queue is not None else None,
             select_count=True,
             select_min_created_at=True,
-            status=list(_UNFINISHED),
+            status=list(UNFINISHED),
             queue_name=None if queue is None else [queue],
             application_name=[name],
         )
         try:
-            groups = await operations.workflows.aggregates(actor, name, body)
+            found = await under_way(actor, operations, name, body)
         except DispatchError as error:
             depth_problem = why_not(error)
         return _Asked(
-            registered=tuple(registered),
-            registered_problem=registered_problem,
-            groups=tuple(groups),
-            depth_problem=depth_problem,
+            registered=() if registered is None else tuple(registered.items),
+            groups=() if found is None else tuple(found.groups),
+            told=Told(
+                limits=None if registered is None else registered.served,
+                depth=None if found is None else found.served,
+                limits_problem=limits_problem,
+                depth_problem=depth_problem,
+                trouble=next((each.trouble for each in (found, registered) if each and each.trouble), ""),
+            ),
         )
+
+
+def _is_kept(told: Told) -> bool:
+    """Whether what is told may be out of date, so that nobody can say that a queue is not there."""
+    return any(served is not None and served.source == "snapshot" for served in (told.limits, told.depth))
 
 
 def _rows(asked: _Asked, chart: Chart | None) -> list[QueueRow]:
@@ -282,9 +299,9 @@ def _row(
     return QueueRow(
         name=name,
         limits=limits_of(record) if record is not None else None,
-        registered=None if asked.registered_problem else record is not None,
+        registered=None if asked.told.limits is None else record is not None,
         internal=name.startswith(_INTERNAL),
-        depth=None if asked.depth_problem else depth_of(groups),
+        depth=None if asked.told.depth is None else depth_of(groups),
         waited=waited,
         left=left,
     )
@@ -292,7 +309,7 @@ def _row(
 
 def depth_of(groups: Iterable[WorkflowAggregateRecord]) -> Depth:
     """Add up groups of one queue."""
-    counts = dict.fromkeys(_UNFINISHED, 0)
+    counts = dict.fromkeys(UNFINISHED, 0)
     oldest_ms: int | None = None
     for group in groups:
         status = group.group.get("status") or ""

@@ -23,8 +23,11 @@ from conductor_lite.console.urls import name_in, workflow_url
 from conductor_lite.console.workflow.addresses import file_name, payload_address, title_of
 from conductor_lite.console.workflow.language import language_of
 from conductor_lite.console.workflow.steps import one_step
-from conductor_lite.errors import ForbiddenError, NotFoundError
+from conductor_lite.errors import ForbiddenError, NoHealthyExecutorError, NotFoundError
 from conductor_lite.operations import Operations
+from conductor_lite.operations.applications import Application
+from conductor_lite.operations.served import Served
+from conductor_lite.operations.topics import application_topic
 
 #: Characters that a page shows of a text: of one that is read into a tree, and of one that is not.
 TREE_CHARS = LARGE.chars
@@ -43,6 +46,14 @@ class PayloadView(msgspec.Struct, frozen=True, kw_only=True):
     raw: bool
     #: What ``?find=`` looks for, in the whole text; None when nothing is.
     found: Found | None
+
+
+class AwayView(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said of a payload that nobody can send now."""
+
+    workflow_id: str
+    title: str
+    served: Served
 
 
 class PayloadPage:
@@ -67,7 +78,10 @@ class PayloadPage:
         name, id_ = request.path_params["name"], name_in(request, "id")
         address = payload_address(request.query_params)
         application = await self._site.operations.applications.get(actor, name)
-        text = await self._text(actor, name, id_, address)
+        try:
+            text = await self._text(actor, name, id_, address)
+        except NoHealthyExecutorError as error:
+            return await self._away(actor, application, id_, address, error)
         language = await language_of(self._site.operations, actor, name, None)
         # A long one takes many milliseconds.
         shown = await asyncio.to_thread(_read, request.query_params, address, text, language)
@@ -95,6 +109,31 @@ class PayloadPage:
                     shown.found,
                 ),
             },
+        )
+
+    async def _away(
+        self,
+        actor: Actor,
+        application: Application,
+        id_: str,
+        address: Address,
+        error: NoHealthyExecutorError,
+    ) -> Page:
+        """What is said where nobody can send it: a snapshot has the workflow, and no payloads."""
+        name, title = application.record.name, title_of(address)
+        try:
+            _, served = await self._site.operations.snapshots.get(actor, name, id_, "snapshot")
+        except NotFoundError:
+            raise error from None
+        return Page(
+            template="workflow_payload_away.html",
+            title=f"{title} · {id_[:60]}",
+            section="home",
+            path=workflow_url(name, id_, "payload").partition("?")[0],
+            topics=(application_topic(application.record.id),),
+            styles=("workflow.css",),
+            data=AwayView(workflow_id=id_, title=title, served=served),
+            extras={"frame": frame(application, actor, "workflows"), "back": workflow_url(name, id_)},
         )
 
     async def send(self, request: Request, actor: Actor) -> Response:

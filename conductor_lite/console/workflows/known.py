@@ -12,8 +12,9 @@ from conductor_lite.auth.actor import Actor
 from conductor_lite.console.frame import frame
 from conductor_lite.console.rendering import Page
 from conductor_lite.console.site import Site
-from conductor_lite.errors import DispatchError
+from conductor_lite.errors import DispatchError, NotFoundError
 from conductor_lite.operations.applications import Application
+from conductor_lite.operations.snapshots import Words
 from conductor_lite.protocol import WorkflowAggregatesBody
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ class KnownView(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the page shows; a kind that the application cannot tell is empty."""
 
     application_name: str
-    #: How many workflows there are of each name.
+    #: How many workflows there are of each name; 0 where nobody counted.
     names: dict[str, int]
     queues: tuple[str, ...]
     versions: tuple[str, ...]
@@ -53,6 +54,11 @@ class WorkflowKnownPage:
             _or_nothing(self._versions(actor, name), list[str]()),
         )
         overview = await operations.overviews.application(actor, name)
+        if not application.available:
+            # Numbers are not known then.
+            words = await self._words(actor, name)
+            names = dict.fromkeys(words.names, 0)
+            queues, versions = [*queues, *words.queues], [*versions, *words.versions]
         return Page(
             template="workflow_known.html",
             title=f"What there is · {name}",
@@ -76,11 +82,17 @@ class WorkflowKnownPage:
         return {word: count for word, count in often_first[:MAX_KNOWN] if word}
 
     async def _queues(self, actor: Actor, name: str) -> list[str]:
-        return [queue.name for queue in await self._site.operations.queues.list(actor, name)]
+        return [queue.name for queue in (await self._site.operations.queues.recall(actor, name)).items]
+
+    async def _words(self, actor: Actor, name: str) -> Words:
+        try:
+            return await self._site.operations.snapshots.words(actor, name)
+        except NotFoundError:
+            return Words(names=(), queues=(), versions=())
 
     async def _versions(self, actor: Actor, name: str) -> list[str]:
-        versions = await self._site.operations.versions.list(actor, name)
-        return [version.version_name for version in versions]
+        versions = await self._site.operations.versions.recall(actor, name)
+        return [version.version_name for version in versions.items]
 
 
 def _connected_versions(application: Application) -> list[str]:
