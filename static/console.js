@@ -264,7 +264,7 @@
       return;
     }
     if ($("dialog[open]")) return;
-    if (Date.now() - goPressedAt < 1200) {
+    if (Date.now() - goPressedAt < 2000) {
       goPressedAt = 0;
       const link = $(`[data-go="${CSS.escape(event.key)}"]`);
       if (link) {

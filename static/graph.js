@@ -1,5 +1,6 @@
 // Zooms and pans the graph of a workflow. It is drawn by the server and scrolls without this; zooming changes the
-// size it is shown at, panning scrolls, so that keys, wheels and fingers do what they do everywhere.
+// size it is shown at, panning scrolls, so that keys, wheels and fingers do what they do everywhere. As long as the
+// reader has not zoomed, the style sheet fits it into the width, so that nothing moves when this begins.
 (() => {
   "use strict";
 
@@ -9,35 +10,47 @@
 
   const box = () => document.querySelector(".graph-box");
   const picture = () => document.querySelector(".graph");
-  // 1 shows letters at their natural size; null until the reader chooses, or the first fit.
+  // 1 shows letters at their natural size; null as long as it is fitted into the width.
   let scale = null;
 
   const natural = () => picture().viewBox.baseVal;
+  const shown = () => scale ?? picture().getBoundingClientRect().width / natural().width;
+
+  const size = (factor) => {
+    picture().setAttribute("width", String(Math.round(natural().width * factor)));
+    picture().setAttribute("height", String(Math.round(natural().height * factor)));
+  };
+
+  const tell = () => {
+    const words = document.querySelector("[data-graph-scale]");
+    if (words) words.textContent = `${Math.round(shown() * 100)} %`;
+  };
 
   const show = (wanted, focus) => {
     const next = Math.min(MOST, Math.max(LEAST, wanted));
-    const [frame, svg] = [box(), picture()];
-    const before = scale ?? 1;
+    const frame = box();
+    const before = shown();
     // What is under the pointer, or in the middle, stays where it is.
     const x = focus?.x ?? frame.clientWidth / 2;
     const y = focus?.y ?? frame.clientHeight / 2;
     const [left, top] = [frame.scrollLeft + x, frame.scrollTop + y];
     scale = next;
-    svg.setAttribute("width", String(Math.round(natural().width * next)));
-    svg.setAttribute("height", String(Math.round(natural().height * next)));
+    picture().dataset.zoomed = "yes";
+    size(next);
     frame.scrollTo({ left: (left * next) / before - x, top: (top * next) / before - y, behavior: "instant" });
-    const words = document.querySelector("[data-graph-scale]");
-    if (words) words.textContent = `${Math.round(next * 100)} %`;
+    tell();
   };
 
   const fit = () => {
-    const frame = box();
-    show(Math.min(1, (frame.clientWidth - 2) / natural().width));
+    scale = null;
+    delete picture().dataset.zoomed;
+    size(1);
+    tell();
   };
 
   const ACTIONS = {
-    in: () => show((scale ?? 1) * STEP),
-    out: () => show((scale ?? 1) / STEP),
+    in: () => show(shown() * STEP),
+    out: () => show(shown() / STEP),
     natural: () => show(1),
     fit,
   };
@@ -63,7 +76,7 @@
     event.preventDefault();
     const frame = box().getBoundingClientRect();
     const focus = { x: event.clientX - frame.left, y: event.clientY - frame.top };
-    show((scale ?? 1) * Math.exp(-event.deltaY / 300), focus);
+    show(shown() * Math.exp(-event.deltaY / 300), focus);
   }, { passive: false });
 
   // --- Panning: a drag scrolls; one of a few pixels is a click ------------------------------------------------------
@@ -101,12 +114,13 @@
     if (event.target.closest?.(".graph-box")) event.preventDefault();
   });
 
-  // A fresh picture comes at its natural size.
+  // A fresh picture comes fitted, and one that grew has the size of the one before.
   document.addEventListener("console:refreshed", () => {
-    if (picture() && scale !== null && Number(picture().getAttribute("width")) !== Math.round(natural().width * scale)) {
-      show(scale);
-    }
+    if (!picture()) return;
+    if (scale === null) fit();
+    else if (Number(picture().getAttribute("width")) !== Math.round(natural().width * scale)) show(scale);
   });
 
-  if (picture()) fit();
+  window.addEventListener("resize", () => { if (picture()) tell(); });
+  if (picture()) tell();
 })();

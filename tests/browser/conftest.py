@@ -18,7 +18,7 @@ from console.pictures import (
     orders,
 )
 from console.serving import serving
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from support.console_routes import route_of
@@ -43,6 +43,10 @@ _FLAGS = (
 )
 #: A pattern of what the browser itself says about an answer that is meant to be an error.
 _EXPECTED_NOISE = "Failed to load resource: the server responded with a status of 4"
+
+#: How long something may take to show, in milliseconds: machines that run tests can be slow and busy.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 Open = Callable[..., Page]
 
@@ -85,7 +89,7 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open
             url: str, *, width: int = 1440, height: int = 900, noise: str = _EXPECTED_NOISE, **options: Any
         ) -> Page:
             page = context({"viewport": {"width": width, "height": height}, **options}).new_page()
-            page.set_default_timeout(10_000)
+            page.set_default_timeout(PATIENCE_MS)
             # What a link downloads is no response to the page.
             page.on("download", lambda download: answered.append(("GET", download.url)))
             page.on("pageerror", lambda error: complaints.append(f"{url}: {error}"))
@@ -149,7 +153,7 @@ class RealServer:
 
     def __init__(self, process: Process) -> None:
         self.process = process
-        line = process.wait_for_line(" is ready", 20)
+        line = process.wait_for_line(" is ready", 60)
         self.url = next(word for word in line.split() if word.startswith("http://"))
 
 

@@ -7,7 +7,7 @@ from support.showcase import Showcase
 
 
 def width(page: Page) -> int:
-    return int(page.locator("#graph").get_attribute("width") or 0)
+    return round(page.locator("#graph").evaluate("e => e.getBoundingClientRect().width"))
 
 
 def test_graph_is_zoomed_dragged_and_opened(showcase: Showcase, open_page: Open) -> None:

@@ -41,7 +41,7 @@ window.refreshOften = async (times) => {
 };
 """
 #: Seconds that a page may take: its own deadline, and what a busy machine adds.
-PATIENCE_SECS = 13.0
+PATIENCE_SECS = 30.0
 APP = f"/apps/{APPLICATION}"
 ASKING = (APP, f"{APP}/workflows", f"{APP}/workflows/order-1", f"{APP}/queues", f"{APP}/schedules")
 NOT_ASKING = ("/", "/keys", "/audit", "/settings")
@@ -96,14 +96,14 @@ def test_a_hidden_page_asks_for_nothing_and_catches_up_when_it_is_seen_again(
     page.on("request", lambda request: asked.append(request.url))
     with executor(server, "meanwhile", "exec-1"):
         wait_until(
-            lambda: "meanwhile" in httpx.get(server.url + "/", trust_env=False).text, 10, "it to be listed"
+            lambda: "meanwhile" in httpx.get(server.url + "/", trust_env=False).text, 30, "it to be listed"
         )
         page.evaluate("document.dispatchEvent(new CustomEvent('console:refresh'))")
         # Longer than anything that a page does by itself is apart.
         page.clock.run_for(300_000)
         page.evaluate("fetch('/healthz')")
         # What was asked for before would have come before.
-        wait_until(lambda: asked, 10, "the question of the test's own")
+        wait_until(lambda: asked, 30, "the question of the test's own")
         assert asked == [f"{server.url}/healthz"]
         expect(page.get_by_text("meanwhile")).to_have_count(0)
         page.evaluate(HIDE, False)

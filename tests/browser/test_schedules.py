@@ -59,7 +59,7 @@ def test_a_schedule_is_paused_resumed_run_and_backfilled_and_old_workflows_are_c
     answer(page, "Run now")
     expect(page).to_have_url(re.compile(r"/workflows/"))
     expect(page.locator("h1")).to_contain_text("report")
-    expect(page.locator(".workflow-head")).to_contain_text("Success", timeout=15_000)
+    expect(page.locator(".workflow-head")).to_contain_text("Success")
 
     page.goto(f"{changed.url}{APP}/schedules/nightly")
     page.get_by_role("link", name="Backfill…").click()
@@ -71,7 +71,7 @@ def test_a_schedule_is_paused_resumed_run_and_backfilled_and_old_workflows_are_c
     expect(dialog.get_by_role("status")).to_contain_text("3 runs")
     dialog.get_by_role("button", name="Start 3 runs").click()
     expect(page.locator(".toast").last).to_contain_text("Started 3 runs of nightly")
-    expect(page.locator("main tbody tr")).to_have_count(4, timeout=15_000)
+    expect(page.locator("main tbody tr")).to_have_count(4)
 
     page.goto(f"{changed.url}{APP}/retention")
     # Fewer than ran just now: the others began within one second, and that is as exactly as SQLite tells.

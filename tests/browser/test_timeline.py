@@ -170,7 +170,7 @@ def bookshop(folder: Path) -> Iterator[Scene]:
     thread = threading.Thread(target=play, args=(folder, body), daemon=True)
     thread.start()
     try:
-        wait_until(lambda: opened or not thread.is_alive(), 20, "the conductor to start")
+        wait_until(lambda: opened or not thread.is_alive(), 60, "the conductor to start")
         yield opened[0]
     finally:
         ends.set()
@@ -228,9 +228,9 @@ def test_five_thousand_steps_are_drawn_quickly_and_grow_in_place(crowded: Scene,
     frames = sorted(page.evaluate(_SCROLL))
     median_ms, slow_ms = frames[len(frames) // 2], frames[-5]
     print(f"drawn after {drawn_ms:.0f} ms; frames of {median_ms:.0f} ms, of {slow_ms:.0f} ms at worst")
-    # Measured at 0.9 s and 17 ms on two busy cores; the bounds are for slower machines.
-    assert drawn_ms < 5_000
-    assert median_ms < 50
+    # Measured at 0.9 s and 17 ms on two busy cores; the bounds are for machines that are slower and busier.
+    assert drawn_ms < 20_000
+    assert median_ms < 250
 
     # What went well begins folded, what goes on does not, and what failed is a click away.
     tree = page.get_by_role("tree")
@@ -274,7 +274,7 @@ def test_five_thousand_steps_are_drawn_quickly_and_grow_in_place(crowded: Scene,
     scrolled = tree.evaluate("e => e.scrollTop")
     steps = crowded.shop.steps["big-4990"]
     steps.append(msgspec.structs.replace(steps[-1], function_id=9_999, error="torn"))
-    expect(failed).to_contain_text("failed 6", timeout=20_000)
+    expect(failed).to_contain_text("failed 6")
     expect(page.locator(".timeline-sum")).to_contain_text("5,038 spans")
     assert active(page).startswith("4990, child workflow, running")
     expect(tree.get_by_role("treeitem", level=3)).to_have_count(0)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -211,8 +210,8 @@ def test_an_open_page_does_not_hold_up_the_server_and_says_that_it_is_gone(
 ) -> None:
     page = open_page(server.url + "/", noise="net::ERR|Failed to fetch")
     wait_until_live(page)
-    begun = time.monotonic()
-    assert server.process.terminate(10) == 0
-    assert time.monotonic() - begun < 3
+    assert server.process.terminate(60) == 0
+    # What uvicorn says when its patience with what is still open is over.
+    assert "graceful shutdown exceeded" not in server.process.output
     page.evaluate("document.dispatchEvent(new CustomEvent('console:refresh'))")
     page.wait_for_selector('#live-state[data-state="offline"]')

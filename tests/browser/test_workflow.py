@@ -155,7 +155,7 @@ def test_a_page_follows_its_workflow_and_leaves_what_was_opened(shop: Orders, op
     expect(page.locator(".facts")).to_contain_text("fulfilment")
     page.evaluate("getSelection().selectAllChildren(document.querySelector('.workflow-head h1'))")
     shop.release()
-    expect(page.locator(".workflow-head")).to_contain_text("Success", timeout=20_000)
+    expect(page.locator(".workflow-head")).to_contain_text("Success")
     expect(page.locator("#step-2")).to_contain_text("reserved item 1")
     expect(payload.locator(".val-string")).to_be_hidden()
     assert page.evaluate("getSelection().toString()") == "slow"
