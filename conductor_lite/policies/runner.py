@@ -20,6 +20,8 @@ logger = logging.getLogger("conductor_lite.policies")
 JITTER = 0.1
 #: Longest wait after failures, in intervals.
 MAX_BACKOFF = 8
+#: Longest interval that such waits go by, in seconds: what is due once a day is not put off for days.
+RETRY_SECS = 60.0
 
 
 class Policy(Protocol):
@@ -141,8 +143,10 @@ class PolicyRunner:
         )
 
     def _wait_secs(self, policy: Policy) -> float:
-        backoff = min(1 << self._states[policy.name].health.failures, MAX_BACKOFF)
-        wait_secs: float = policy.interval_secs * backoff
+        failures = self._states[policy.name].health.failures
+        wait_secs = policy.interval_secs
+        if failures:
+            wait_secs = min(wait_secs, RETRY_SECS) * min(1 << failures, MAX_BACKOFF)
         return wait_secs * self._chance.uniform(1 - JITTER, 1 + JITTER)
 
 

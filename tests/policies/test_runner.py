@@ -135,9 +135,12 @@ def test_a_round_that_may_take_long_is_late_only_when_it_takes_longer() -> None:
     asyncio.run(body())
 
 
-def test_waits_are_spread_and_grow_with_failures_up_to_a_bound() -> None:
+@pytest.mark.parametrize(("interval_secs", "waited_secs"), [(60, 60), (86_400, 60), (5, 5)])
+def test_waits_are_spread_and_grow_with_failures_up_to_a_bound(
+    interval_secs: float, waited_secs: float
+) -> None:
     async def body() -> None:
-        policy = Counting(60)
+        policy = Counting(interval_secs)
         policy.failing = True
         runner = PolicyRunner([policy], Clock(), random.Random(1))
         waits = []
@@ -146,7 +149,7 @@ def test_waits_are_spread_and_grow_with_failures_up_to_a_bound() -> None:
             waits.append(runner._wait_secs(policy))
         assert len(set(waits)) == len(waits)
         for failures, wait in enumerate(waits, 1):
-            expected = 60 * min(2**failures, MAX_BACKOFF)
+            expected = waited_secs * min(2**failures, MAX_BACKOFF)
             assert expected * (1 - JITTER) <= wait <= expected * (1 + JITTER)
 
     asyncio.run(body())
