@@ -10,10 +10,23 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from conductor_lite.turns import pieces
+
 logger = logging.getLogger(__name__)
 
 #: Seconds without taking anything after which a reader is given up.
 STALL_SECS = 60.0
+
+
+class LongResponse(Response):
+    """An answer that is whole already, and so long that to send it at once would hold others up."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it piece by piece."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for piece in pieces(bytes(self.body)):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 class Download(Response):

@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -13,8 +14,6 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
-from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from conductor_lite import __version__
 from conductor_lite.auth.authenticate import Authenticator
@@ -27,6 +26,8 @@ from conductor_lite.fleet.endpoint import ExecutorEndpoint
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.fleet.measurer import Measurer
 from conductor_lite.fleet.recommender import Recommender
+from conductor_lite.fleet.sockets import ExecutorSocketProtocol
+from conductor_lite.loop_lag import LoopLag
 from conductor_lite.notify import Notifier
 from conductor_lite.operations import Operations
 from conductor_lite.operations.context import Context
@@ -66,6 +67,9 @@ GRACEFUL_SHUTDOWN_SECS = 5
 #: Connections that may wait to be accepted: a fleet reconnects all at once after a restart.
 BACKLOG = 4_096
 
+#: How long a thread that writes a page may go on while the event loop wants its turn.
+SWITCH_SECS = 0.001
+
 #: Allocations between two collections of the youngest objects; how many of those make one of the middle ones,
 #: which shall take milliseconds only; and how many of these one of everything.
 COLLECTION_THRESHOLDS = (3_000, 2, 80)
@@ -84,6 +88,7 @@ class Conductor:
         self.settings = settings
         self.db = db
         self._http_durations = Durations()
+        self._loop_lag = LoopLag()
         #: Set when the server begins to stop; ends long-lived answers such as event streams.
         self.closing = asyncio.Event()
         applications = Applications(db)
@@ -165,10 +170,12 @@ class Conductor:
         """
         await self.fleet.start()
         self._policies.start()
+        self._loop_lag.start()
 
     async def stop(self) -> None:
         """End long-lived answers, say goodbye to the executors, write what is noted. May be called twice."""
         self.closing.set()
+        self._loop_lag.stop()
         await self.operations.bulk_jobs.stop_all()
         await self.operations.refusals.stop()
         await self._policies.stop()
@@ -183,6 +190,7 @@ class Conductor:
             connections=self.fleet.connection_count(),
             http_requests=self._http_durations.picture(),
             executor_requests=self.fleet.request_durations(),
+            loop_lag_secs=self._loop_lag.worst_secs(),
             writes_waiting=self.db.writes_waiting,
             database_bytes=database_bytes,
             write_ahead_log_bytes=log_bytes,
@@ -235,27 +243,6 @@ def build_app(conductor: Conductor) -> ASGIApp:
         exception_handlers={HTTPException: console.error_page, Exception: console.error_page},
     )
     return conductor.around(app)
-
-
-class ExecutorSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, with two things set right that matter to executors."""
-
-    def keepalive_timeout(self) -> None:
-        """No pong came in time: drop the peer at once.
-
-        The original lets its write buffer drain first, which never happens when the network is gone.
-        """
-        super().keepalive_timeout()
-        self.transport.abort()
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """Pass a message on; a refusal with a body of its own ends the handshake like any other.
-
-        The original does not note that, and logs an error for each executor that it refuses, every second.
-        """
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
-            self.handshake_complete = True
 
 
 class _Server(uvicorn.Server):
@@ -318,6 +305,7 @@ async def serve(
 
             async def announce() -> None:
                 _resume_garbage_collection()
+                sys.setswitchinterval(SWITCH_SECS)
                 url = _url(settings, listener)
                 folder.write_runtime(url)
                 await on_ready(url)

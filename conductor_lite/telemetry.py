@@ -68,6 +68,8 @@ class ConductorReport(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     http_requests: DurationsView
     executor_requests: DurationsView
+    #: Longest that anything waited for the event loop within the last one to two minutes.
+    loop_lag_secs: float
     #: Transactions that wait for their turn to write.
     writes_waiting: int
     database_bytes: int

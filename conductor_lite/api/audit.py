@@ -9,6 +9,7 @@ from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
 from conductor_lite.api.schemas.audit import AuditLogEntry, AuditQuery, AuditSubject, AuditTarget
 from conductor_lite.auth.permissions import ORGANIZATION_READ
 from conductor_lite.operations.audit import AuditEntry
+from conductor_lite.turns import each
 
 Unset = msgspec.UnsetType
 UNSET = msgspec.UNSET
@@ -46,7 +47,7 @@ async def _list(call: Call[OrganizationPath, AuditQuery, Nothing]) -> list[Audit
         limit=query.limit,
         offset=query.offset,
     )
-    return [_translate(entry) for entry in entries]
+    return await each(entries, _translate)
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (

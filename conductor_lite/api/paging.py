@@ -10,6 +10,7 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from conductor_lite.errors import ConductorError
+from conductor_lite.turns import pieces
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ async def _array(first: list[Any], pages: AsyncGenerator[list[Any], None]) -> As
         while page is not None:
             if page:
                 # One pass of the encoder per page; its brackets are those of the page, not of the whole.
-                yield separator + msgspec.json.encode(page)[1:-1]
+                async for piece in pieces(separator + msgspec.json.encode(page)[1:-1]):
+                    yield piece
                 separator = b","
             # Others get their turn between two pages.
             await asyncio.sleep(0)

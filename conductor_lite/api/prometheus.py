@@ -120,6 +120,11 @@ def _own(report: ConductorReport, bases: dict[str, int]) -> Iterator[Metric]:
     """The conductor's own health; nothing here names an application."""
     yield _gauge("info", "The conductor's version.", 1, version=report.version)
     yield _gauge("connections", "Sockets of executors.", report.connections)
+    yield _gauge(
+        "event_loop_lag_seconds",
+        "Longest that anything waited for the event loop within the last one to two minutes.",
+        report.loop_lag_secs,
+    )
     yield _gauge("writes_waiting", "Transactions that wait for their turn to write.", report.writes_waiting)
     yield _gauge("database_size_bytes", "Size of the database file.", report.database_bytes)
     yield _gauge(

@@ -1,5 +1,6 @@
 """From the table to Starlette: one route per path, which authenticates, decodes, calls and encodes."""
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -34,11 +35,12 @@ from conductor_lite.api.request_body import read_body
 from conductor_lite.auth.actor import Actor
 from conductor_lite.auth.authenticate import Authenticator
 from conductor_lite.config import Settings
-from conductor_lite.downloads import Download
+from conductor_lite.downloads import Download, LongResponse
 from conductor_lite.errors import ConductorError, InvalidError, StoreError, UnauthenticatedError
 from conductor_lite.operations import Operations
 from conductor_lite.operations.deadline import deadline
 from conductor_lite.operations.once import Attempt
+from conductor_lite.turns import PIECE_SIZE, each
 
 logger = logging.getLogger(__name__)
 
@@ -205,6 +207,9 @@ class OperationRoute(BaseRoute):
         if not operation.has_body:
             return body()
         content = await read_body(request, self._max_body_bytes)
+        if len(content) > PIECE_SIZE:
+            # To put it together took its time, and to read it will: others come in between.
+            await asyncio.sleep(0)
         if content:
             return decode_body(content, body)
         if operation.body_required:
@@ -222,7 +227,7 @@ class OperationRoute(BaseRoute):
         async def work(attempt: Attempt) -> bytes:
             nonlocal begun
             begun = True
-            return msgspec.json.encode(await handler(msgspec.structs.replace(call, attempt=attempt)))
+            return await _written(await handler(msgspec.structs.replace(call, attempt=attempt)))
 
         asked = [operation.operation_id, call.path, call.query, call.body]
         try:
@@ -252,13 +257,21 @@ async def _carry_out(operation: AnyOperation, call: Call[Any, Any, Any], accept:
         headers["Vary"] = "Accept"
         if prefers_plain_text(accept):
             return Response(operation.plain_text(result), operation.status, headers, PLAIN)
-    return _encoded(operation, msgspec.json.encode(result), headers)
+    return _encoded(operation, await _written(result), headers)
 
 
 def _encoded(operation: AnyOperation, content: bytes, headers: dict[str, str]) -> Response:
     if operation.status == 204:
         return Response(status_code=204, headers=headers)
-    return Response(content, operation.status, headers, JSON)
+    kind = LongResponse if len(content) > PIECE_SIZE else Response
+    return kind(content, operation.status, headers, JSON)
+
+
+async def _written(result: object) -> bytes:
+    if not isinstance(result, list):
+        return msgspec.json.encode(result)
+    items = await each(result, msgspec.json.Encoder().encode)
+    return b"[" + b",".join(items) + b"]"
 
 
 def _target(raw: Mapping[str, str]) -> tuple[str, str, str]:

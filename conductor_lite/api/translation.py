@@ -15,9 +15,10 @@ from conductor_lite.api.schemas.workflow_search import (
     WorkflowFilterBody,
     WorkflowSearchBody,
 )
-from conductor_lite.api.schemas.workflows import Step, Workflow
+from conductor_lite.api.schemas.workflows import Notification, Step, Workflow
 from conductor_lite.protocol import (
     ApplicationVersionRecord,
+    NotificationRecord,
     QueueRecord,
     ScheduleRecord,
     StepAggregateRecord,
@@ -78,6 +79,16 @@ def step(record: StepRecord) -> Step:
         child_workflow_id=record.child_workflow_id,
         started_at=epoch_timestamp(record.started_at_epoch_ms),
         completed_at=epoch_timestamp(record.completed_at_epoch_ms),
+    )
+
+
+def notification(record: NotificationRecord) -> Notification:
+    """One message that was sent to a workflow."""
+    return Notification(
+        topic=record.topic,
+        message=record.message,
+        created_at=epoch_timestamp(record.created_at_epoch_ms),
+        consumed=record.consumed,
     )
 
 

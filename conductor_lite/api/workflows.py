@@ -6,7 +6,7 @@ from contextlib import aclosing
 import msgspec
 
 from conductor_lite.api import translation
-from conductor_lite.api.fields import ApplicationPath, WorkflowPath, epoch_timestamp
+from conductor_lite.api.fields import ApplicationPath, WorkflowPath
 from conductor_lite.api.operation import AnyOperation, Call, Nothing, Operation
 from conductor_lite.api.schemas.workflow_search import (
     SourceQuery,
@@ -30,6 +30,7 @@ from conductor_lite.api.schemas.workflows import (
 from conductor_lite.api.served import SERVED_HEADERS, tell_source
 from conductor_lite.auth.permissions import APPLICATION_READ
 from conductor_lite.protocol import WorkflowFilters
+from conductor_lite.turns import each
 
 UNSET = msgspec.UNSET
 
@@ -94,7 +95,7 @@ async def _steps(call: Call[WorkflowPath, StepPageQuery, Nothing]) -> list[Step]
         limit=None if call.query.limit is UNSET else call.query.limit,
         offset=None if call.query.offset is UNSET else call.query.offset,
     )
-    return [translation.step(step) for step in steps]
+    return await each(steps, translation.step)
 
 
 async def _events(call: Call[WorkflowPath, Nothing, Nothing]) -> list[Event]:
@@ -106,15 +107,7 @@ async def _notifications(call: Call[WorkflowPath, Nothing, Nothing]) -> list[Not
     notifications = await call.operations.workflows.notifications(
         call.actor, call.path.app_name, call.path.workflow_id
     )
-    return [
-        Notification(
-            topic=item.topic,
-            message=item.message,
-            created_at=epoch_timestamp(item.created_at_epoch_ms),
-            consumed=item.consumed,
-        )
-        for item in notifications
-    ]
+    return await each(notifications, translation.notification)
 
 
 async def _streams(call: Call[WorkflowPath, Nothing, Nothing]) -> list[StreamEntry]:
@@ -137,13 +130,13 @@ async def _aggregates(
 ) -> list[WorkflowAggregate]:
     body = translation.workflow_aggregates(call.body)
     aggregates = await call.operations.workflows.aggregates(call.actor, call.path.app_name, body)
-    return [translation.workflow_aggregate(aggregate) for aggregate in aggregates]
+    return await each(aggregates, translation.workflow_aggregate)
 
 
 async def _step_aggregates(call: Call[ApplicationPath, Nothing, StepAggregatesBody]) -> list[StepAggregate]:
     body = translation.step_aggregates(call.body)
     aggregates = await call.operations.workflows.step_aggregates(call.actor, call.path.app_name, body)
-    return [translation.step_aggregate(aggregate) for aggregate in aggregates]
+    return await each(aggregates, translation.step_aggregate)
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (

@@ -124,7 +124,7 @@ class AppSettingsPage:
             filled |= {field: form.checked(field) for field in switches}
             problem = {"problem": explain(error), "problem_of": numbers[0]}
             page = await self._page(request, actor, filled | problem)
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         flash = Flash(text=f"Saved the settings of {name}. They apply from now on.")
         return self._site.redirect(request, app_url(name, "settings"), flash)
 

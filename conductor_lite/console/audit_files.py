@@ -1,5 +1,6 @@
 """The audit log as a file: CSV for spreadsheets, JSON Lines for programs. Knows entries and formats only."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -29,6 +30,8 @@ _COLUMNS = (
 #: What makes a spreadsheet take a text for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
+_PART_SIZE = 50
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -46,7 +49,10 @@ async def written(
         yield _rows([_COLUMNS])
     async with aclosing(pages):
         async for page in pages:
-            yield write(page)
+            # In parts, between which the loop turns to others.
+            for start in range(0, len(page), _PART_SIZE):
+                yield write(page[start : start + _PART_SIZE])
+                await asyncio.sleep(0)
 
 
 def _as_lines(entries: Sequence[AuditEntry]) -> bytes:

@@ -106,7 +106,7 @@ class AutoscalingPage:
             await self._site.operations.autoscaling.set_policy(actor, name, _read(given))
         except (InvalidError, DispatchError) as error:
             page = await self._page(request, actor, given, error)
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         flash = Flash(text=f"Saved. {name} is scaled by the backlog of {given[_QUEUE]} from now on.")
         return self._site.redirect(request, app_url(name, "autoscaling"), flash)
 

@@ -96,7 +96,7 @@ class HomePage:
             )
         except (InvalidError, ForbiddenError) as error:
             page = await self._page(request, actor, name=name, problem=explain(error))
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         return self._site.redirect(
             request, f"/apps/{quote(name)}", Flash(text=f"Registered {name}. Now connect its executors.")
         )

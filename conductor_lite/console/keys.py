@@ -85,8 +85,8 @@ class KeysPage:
             if isinstance(error, ConflictError):
                 filled["problem"] = f"{error} {_SENT_TWICE}"
             page = await self._page(request, actor, filled=filled)
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
-        return self._site.respond(request, await self._page(request, actor, created=created), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+        return await self._site.respond(request, await self._page(request, actor, created=created), actor)
 
     async def ask_name(self, request: Request, actor: Actor) -> Page:
         """Ask for a key's new name."""
@@ -99,7 +99,7 @@ class KeysPage:
             await self._site.operations.keys.rename(actor, name, new_name)
         except (ConflictError, InvalidError) as error:
             page = _rename_page(await self._key(name, actor), new_name, explain(error))
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         return self._site.redirect(request, "/keys", Flash(text=f"{name} is called {new_name} now."))
 
     async def confirm_revocation(self, request: Request, actor: Actor) -> Page:

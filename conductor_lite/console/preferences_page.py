@@ -43,7 +43,7 @@ class PreferencesPage:
             remember_zone(response, zone_name)
         except InvalidError as error:
             page = _page(preferences(request), back, zone_name, explain(error))
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         return response
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -34,8 +35,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 #: What htmx and our scripts name as the place that an answer goes to, and the layout that it gets.
 _LAYOUTS = {"div#live": "live.html", "dialog#modal": "dialog.html"}
 _JSON = "application/json"
+#: Pages that are written at the same time.
+_THREADS = 2
 _LEAST_COMPRESSED_BYTES = 1_024
-#: Quick rather than small: an event loop waits for it.
+#: Quick rather than small: a reader waits for it.
 _COMPRESSION_LEVEL = 3
 
 
@@ -94,8 +97,6 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     #: Where browsers are sent on to instead; programs get the data all the same.
     moved_to: str = ""
-    #: Whether it may show so much that the event loop must not wait for it.
-    is_large: bool = False
     #: Keys that do something on this page, for the sheet of shortcuts.
     shortcuts: tuple[Shortcut, ...] = ()
 
@@ -113,17 +114,14 @@ class Renderer:
         self._guard = guard
         self._now = now
         self._environment = _environment()
-        # Templates that were used before.
-        self._compiled: set[str] = set()
+        # Few, so that the event loop seldom waits for more than one of them to let it run.
+        self._threads = ThreadPoolExecutor(_THREADS, "pages")
         self._environment.globals["dev"] = dev
 
     async def answer(self, request: Request, page: Page, actor: Actor | None) -> Response:
-        """The same as ``respond``; what takes long to write is written in a thread."""
-        # Templates are compiled at their first use.
-        if page.is_large or page.template not in self._compiled:
-            self._compiled.add(page.template)
-            return await asyncio.to_thread(self.respond, request, page, actor)
-        return self.respond(request, page, actor)
+        """The same as ``respond``, beside the event loop: a table of hundreds of rows takes its time."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self.respond, request, page, actor)
 
     def respond(self, request: Request, page: Page, actor: Actor | None) -> Response:
         """Answer with the page in the form that the client asked for."""

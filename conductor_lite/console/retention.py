@@ -84,7 +84,7 @@ class RetentionPage:
             await self._site.operations.applications.update(actor, name, changes)
         except (InvalidError, ForbiddenError) as error:
             page = await self._page(request, actor, given, explain(error))
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         flash = Flash(text=f"Saved. {name} is cleared by these limits from now on.")
         return self._site.redirect(request, app_url(name, "retention"), flash)
 

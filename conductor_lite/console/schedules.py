@@ -240,11 +240,11 @@ class SchedulesPage:
             period = _period(request, form)
             if not form.checked("sure"):
                 page = await self._backfill_page(request, actor, period, counted=True)
-                return self._site.respond(request, page, actor)
+                return await self._site.respond(request, page, actor)
             deed = await self._backfill(actor, form, name, schedule_name, period)
         except InvalidError as error:
             page = await self._backfill_page(request, actor, None, given=given, problem=explain(error))
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         return self._site.redirect(request, deed.url, deed.flash)
 
     async def _backfill(

@@ -67,7 +67,7 @@ class SettingsPage:
             )
         except (InvalidError, ConflictError, ForbiddenError) as error:
             page = await self._page(actor, {"name": name, "days": days, "problem": explain(error)})
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         return self._site.redirect(
             request, "/settings", Flash(text="Saved the settings of the organisation.")
         )

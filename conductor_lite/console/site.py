@@ -216,9 +216,9 @@ class Site:
 
         return endpoint
 
-    def respond(self, request: Request, page: Page, actor: Actor) -> Response:
+    async def respond(self, request: Request, page: Page, actor: Actor) -> Response:
         """Answer a form with a page instead of a redirect."""
-        return self._renderer.respond(request, page, actor)
+        return await self._renderer.answer(request, page, actor)
 
     def redirect(self, request: Request, url: str, flash: Flash, *, anew: bool = False) -> Response:
         """Go on to another page, which says what was done (RFC 9110, section 15.4.4).

@@ -54,7 +54,7 @@ class UsersPage:
         except (ConflictError, ForbiddenError, InvalidError) as error:
             filled: dict[str, object] = {"name": name, "permissions": permissions, "problem": explain(error)}
             page = await self._page(actor, filled)
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         return self._site.redirect(request, "/users", Flash(text=f"Created the role {name}."))
 
     async def confirm_deletion(self, request: Request, actor: Actor) -> Page:

@@ -17,13 +17,14 @@ from conductor_lite.protocol import (
     Recovery,
     Reply,
     Request,
-    decode_reply,
+    decode_long_reply,
     encode,
     is_unknown_message,
     message_type,
     read_envelope,
     reply_type,
 )
+from conductor_lite.turns import PIECE_SIZE, to_the_end
 
 logger = logging.getLogger("conductor_lite.fleet")
 
@@ -162,6 +163,10 @@ class ExecutorConnection:
                 self._require_open()
                 request_id = str(next(self._numbers))
                 frame = encode(request, request_id)
+                if len(frame) > PIECE_SIZE:
+                    # Writing it took its time, and sending it will: others come in between.
+                    await asyncio.sleep(0)
+                    self._require_open()
                 answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
                 self._pending[request_id] = answer
                 try:
@@ -176,7 +181,7 @@ class ExecutorConnection:
             raise UnansweredError(
                 f"The executor {self.label} did not answer {kind} within {timeout_secs:g} s.", sent=sent
             ) from None
-        reply = decode_reply(reply_type(request), reply_frame)
+        reply = await to_the_end(decode_long_reply(reply_type(request), reply_frame))
         # What recovery depends on is asked each time, whatever was answered before.
         if is_unknown_message(reply) and not isinstance(request, URGENT):
             self._unknown = {**(self._unknown or {}), type(request): reply}

@@ -23,6 +23,7 @@ from conductor_lite.protocol.bodies import (
 )
 from conductor_lite.protocol.codec import (
     Envelope,
+    decode_long_reply,
     decode_reply,
     decode_request,
     encode,
@@ -210,6 +211,7 @@ __all__ = [
     "WorkflowAggregatesBody",
     "WorkflowFilters",
     "WorkflowRecord",
+    "decode_long_reply",
     "decode_reply",
     "decode_request",
     "encode",

@@ -5,7 +5,8 @@ Its text names the kind of trouble and the field, never anything of the payload:
 
 import functools
 import re
-from typing import Any, TypeVar
+from collections.abc import Generator
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -29,6 +30,12 @@ ReplyT = TypeVar("ReplyT", bound=Reply)
 #: every value as a Python object, many times the size of the frame.
 SECOND_LOOK_MAX_SIZE = 8 * 2**20
 
+#: Frames from this size on, in bytes or characters, are read in parts where they hold a list; so many of its
+#: records at a time.
+LONG_FRAME_SIZE = 256 * 1024
+RECORDS_IN_A_TURN = 200
+
+_encoder = msgspec.json.Encoder()
 _UNKNOWN_MESSAGE = "Unknown message type"
 _WIRE_TROUBLE = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
 
@@ -118,6 +125,68 @@ def decode_reply(kind: type[ReplyT], frame: Frame) -> ReplyT:
     return _decode(kind, frame, f"{message_type(kind)} reply")
 
 
+def decode_long_reply(kind: type[ReplyT], frame: Frame) -> Generator[None, None, ReplyT]:
+    """The same as ``decode_reply``, yielding after each part, so that others get their turn: a long list is
+    read some records at a time.
+
+    Raises:
+        ProtocolError: the frame is not such a reply.
+    """
+    outline = _outline(kind)
+    if outline is None or len(frame) < LONG_FRAME_SIZE:
+        return decode_reply(kind, frame)
+    read = _read_strictly(outline.kind, frame)
+    yield
+    records: list[Any] = []
+    if not isinstance(read, str):
+        raw: list[msgspec.Raw] = getattr(read, outline.field)
+        for start in range(0, len(raw), RECORDS_IN_A_TURN):
+            try:
+                records += map(outline.decoder.decode, raw[start : start + RECORDS_IN_A_TURN])
+            except _WIRE_TROUBLE:
+                break
+            yield
+        if len(records) == len(raw):
+            others = {name: getattr(read, name) for name in outline.kind.__struct_fields__}
+            return kind(**{**others, outline.field: records})
+    # Whatever is the matter, the careful way finds out.
+    return decode_reply(kind, frame)
+
+
+class _Outline(msgspec.Struct, frozen=True):
+    """A reply that lists records, without reading them."""
+
+    kind: type[msgspec.Struct]
+    field: str
+    #: Reads one record.
+    decoder: msgspec.json.Decoder[Any]
+
+
+@functools.cache
+def _outline(kind: type[Reply]) -> _Outline | None:
+    fields = msgspec.structs.fields(kind)
+    for listing in fields:
+        of = get_args(listing.type)
+        if get_origin(listing.type) is list and isinstance(of[0], type) and issubclass(of[0], msgspec.Struct):
+            outlined = msgspec.defstruct(
+                f"{kind.__name__}Outline",
+                [
+                    (field.name, list[msgspec.Raw] if field is listing else field.type, _as_declared(field))
+                    for field in fields
+                ],
+                tag_field="type",
+                tag=message_type(kind),
+            )
+            return _Outline(outlined, listing.name, msgspec.json.Decoder(of[0], strict=False))
+    return None
+
+
+def _as_declared(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default is msgspec.NODEFAULT:
+        return msgspec.field(name=field.encode_name, default_factory=field.default_factory)
+    return msgspec.field(name=field.encode_name, default=field.default)
+
+
 def decode_request(frame: Frame) -> tuple[Request[Reply], str]:
     """Reads a conductor's request and its request id, as an executor does.
 
@@ -136,16 +205,21 @@ def decode_request(frame: Frame) -> tuple[Request[Reply], str]:
 
 def _frame(message: Request[Reply] | Reply, tag: str, request_id: str) -> str:
     body = _written(_with_times_as_strings(message), tag)
-    # The tag always comes first, so the id has its place right behind it without a detour through a dict.
+    # The tag always comes first, so the id has its place right behind it without a detour through a dict; and
+    # in place, for an import may have 64 MiB.
     head = len(b'{"type":"') + len(tag) + len(b'"')
-    return b"".join((body[:head], b',"request_id":', _written(request_id, tag), body[head:])).decode()
+    body[head:head] = b',"request_id":' + _written(request_id, tag)
+    return body.decode()
 
 
-def _written(value: object, what: str) -> bytes:
+def _written(value: object, what: str) -> bytearray:
+    written = bytearray()
     try:
-        return msgspec.json.encode(value)
+        _encoder.encode_into(value, written)
     except _WIRE_TROUBLE as error:
         trouble = type(error).__name__
+    else:
+        return written
     raise ProtocolError(
         f"The {what} message cannot be written: a value in it has no place in JSON ({trouble})."
     )

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, case, delete, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, and_, case, delete, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.database import Database
 from conductor_lite.store.dialect import member_of
 from conductor_lite.store.records import AuditEntry, AuditReach, NewAuditEntry
 from conductor_lite.store.schema import audit_log
+from conductor_lite.turns import each
 
 
 class AuditLog:
@@ -90,7 +91,7 @@ class AuditLog:
         async with self._db.read() as connection:
             if reach is not None:
                 query = query.where(_within(connection, reach))
-            return [AuditEntry(**row._asdict()) for row in await connection.execute(query)]
+            return await each(await connection.execute(query), _entry)
 
     async def known(
         self, organization_id: str, *, among: int, reach: AuditReach | None = None
@@ -159,6 +160,10 @@ class AuditLog:
         async with self._db.write() as connection:
             gone = await connection.execute(delete(audit_log).where(columns.id.in_(oldest)))
         return gone.rowcount
+
+
+def _entry(row: Row[Any]) -> AuditEntry:
+    return AuditEntry(**row._asdict())
 
 
 def _within(connection: AsyncConnection, reach: AuditReach) -> ColumnElement[bool]:

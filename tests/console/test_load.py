@@ -18,6 +18,7 @@ from conductor_lite.console import rendering, site
 from conductor_lite.console.workflow import page as workflow_page
 from conductor_lite.console.workflow import payloads as payload_page
 from conductor_lite.protocol import GetWorkflow, ListSteps, ListWorkflows
+from conductor_lite.turns import PIECE_SIZE
 
 HTML = {"Accept": "text/html"}
 OF_THE_APPLICATION = (
@@ -165,7 +166,7 @@ def test_an_executor_that_vanishes_while_it_is_asked_leaves_what_is_on_record(tm
     play(tmp_path, body)
 
 
-def test_large_pages_and_first_uses_of_a_template_leave_the_loop_alone(tmp_path: Path) -> None:
+def test_pages_are_written_beside_the_loop(tmp_path: Path) -> None:
     async def body(scene: Scene) -> None:
         scene.shop.holds(workflow(input=repr({"items": list(range(50_000))})))
         loops_own = threading.get_ident()
@@ -193,7 +194,24 @@ def test_large_pages_and_first_uses_of_a_template_leave_the_loop_alone(tmp_path:
             "tree": [False, False],
             "workflow_payload.html": [False, False],
             "workflows.html": [False, False],
-            "keys.html": [False, True],
+            "keys.html": [False, False],
         }
+
+    play(tmp_path, body)
+
+
+def test_long_answers_of_the_api_arrive_whole(tmp_path: Path) -> None:
+    async def body(scene: Scene) -> None:
+        record = workflow(output="ü" * 2 * PIECE_SIZE)
+        scene.shop.holds(record)
+        scene.shop.steps["order-7"] = [step(number, output="x" * 2_000) for number in range(1, 601)]
+        here = f"/v2/orgs/local/apps/{APPLICATION}/workflows/order-7"
+        answer = await scene.reader.client.get(here)
+        assert answer.json()["output"] == record.output
+        assert answer.headers["content-length"] == str(len(answer.content))
+        answer = await scene.reader.client.get(f"{here}/steps?loadOutput=true")
+        assert [found["stepId"] for found in answer.json()] == list(range(1, 601))
+        assert answer.headers["content-length"] == str(len(answer.content))
+        assert len(answer.content) > 2 * PIECE_SIZE
 
     play(tmp_path, body)

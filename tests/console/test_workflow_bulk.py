@@ -304,6 +304,10 @@ def test_an_export_is_imported_however_it_comes(on_table: Run) -> None:
             ("", "There is nothing to import"),
             ('{"a": 1}', "has no serializedWorkflow"),
             ("<script>", "one long word of base64"),
+            ("H4sIAAA===", "one long word of base64"),
+            ("==", "one long word of base64"),
+            ("H4=sI", "one long word of base64"),
+            ("H4sIé", "one long word of base64"),
             ("AAAA", "ValueError: not gzip"),
         ):
             refused = await table.post("/apps/shop/import", {"text": text})

@@ -9,7 +9,14 @@ from support.served import Run, Served
 from support.wait import wait_until_async
 
 from conductor_lite.errors import NoExecutorAnsweredError
-from conductor_lite.protocol import ListQueues, ListQueuesReply, encode_reply
+from conductor_lite.fleet import sockets
+from conductor_lite.protocol import (
+    ImportWorkflow,
+    ImportWorkflowReply,
+    ListQueues,
+    ListQueuesReply,
+    encode_reply,
+)
 
 SECRET = "payload-of-a-user"
 BAD_FRAMES: list[str | bytes] = [
@@ -99,6 +106,48 @@ def test_large_reply_within_the_bound_arrives(run: Run) -> None:
             await scene.ask(ListQueues(), deadline_secs=10)
 
     run(body, max_frame_bytes=64 * 1024 * 1024, request_timeout_secs=10)
+
+
+def test_a_long_request_goes_out_in_fragments_between_which_no_other_comes(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sockets, "PIECE_SIZE", 10_000)
+
+    async def body(scene: Served) -> None:
+        executor = ScriptedExecutor("a")
+        executor.answers(ListQueues, ListQueuesReply())
+        executor.answers(ImportWorkflow, ImportWorkflowReply(success=True))
+        # Whatever is longer than a fragment may be is refused by the executor's end.
+        await scene.connected(executor, max_size=(None, 20_000))
+        fleet, application_id = scene.conductor.fleet, await scene.application_id()
+        long = "ä" + "x" * 2_000_000
+        imports = [
+            asyncio.create_task(fleet.ask(application_id, ImportWorkflow(serialized_workflow=long)))
+            for _ in range(2)
+        ]
+        while not all(task.done() for task in imports):
+            await fleet.ask(application_id, ListQueues())
+        await asyncio.gather(*imports)
+        received = [r.serialized_workflow for r in executor.requests if isinstance(r, ImportWorkflow)]
+        assert received == [long, long]
+
+    run(body, request_timeout_secs=30)
+
+
+def test_a_long_request_that_is_given_up_halfway_leaves_the_socket_usable(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        executor = await scene.executor("a", max_size=None)
+        executor.answers(ListQueues, ListQueuesReply())
+        executor.answers(ImportWorkflow, ImportWorkflowReply(success=True))
+        executor.connection.transport.pause_reading()
+        long = ImportWorkflow(serialized_workflow="x" * 8_000_000)
+        with pytest.raises(NoExecutorAnsweredError):
+            await scene.ask(long)
+        executor.connection.transport.resume_reading()
+        await wait_until_async(lambda: executor.count(ImportWorkflow), 30, "the whole of it")
+        await scene.ask(ListQueues())
+
+    run(body, executor_timeout_secs=60)
 
 
 def test_late_reply_is_dropped(run: Run, caplog: pytest.LogCaptureFixture) -> None:

@@ -23,6 +23,7 @@ from conductor_lite.protocol import (
     Recovery,
     RecoveryReply,
     Restart,
+    decode_long_reply,
     decode_reply,
     decode_request,
     encode,
@@ -32,7 +33,7 @@ from conductor_lite.protocol import (
     read_envelope,
     reply_type,
 )
-from conductor_lite.protocol.codec import SECOND_LOOK_MAX_SIZE
+from conductor_lite.protocol.codec import LONG_FRAME_SIZE, RECORDS_IN_A_TURN, SECOND_LOOK_MAX_SIZE
 
 
 def without_nulls(value):
@@ -291,3 +292,58 @@ def test_no_trace_of_the_payload_is_left_in_an_error(frame):
     )
     assert caught.value.__context__ is None
     assert caught.value.__cause__ is None
+
+
+# Long lists, read in parts
+
+
+def read_in_parts(kind, frame):
+    """What comes of it, and after how many parts."""
+    reading, parts = decode_long_reply(kind, frame), 0
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            return end.value, parts
+        parts += 1
+
+
+def long_list(count=3 * RECORDS_IN_A_TURN, **fields):
+    rows = [
+        {"WorkflowUUID": f"w-{number}", "CreatedAt": str(number), "Input": "x" * 500, **fields}
+        for number in range(count)
+    ]
+    frame = json.dumps({"type": "list_workflows", "request_id": "1", "output": rows})
+    assert len(frame) > LONG_FRAME_SIZE
+    return frame
+
+
+def test_a_long_list_is_read_in_parts_and_is_the_same_as_in_one():
+    frame = long_list()
+    read, parts = read_in_parts(ListWorkflowsReply, frame)
+    assert read == decode_reply(ListWorkflowsReply, frame)
+    assert read.workflows[-1].created_at_epoch_ms == 3 * RECORDS_IN_A_TURN - 1
+    assert parts == 4
+    short = json.dumps({"type": "list_workflows", "request_id": "1", "output": []})
+    assert read_in_parts(ListWorkflowsReply, short) == (ListWorkflowsReply(), 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"WorkflowName": 7}, {"Input": "\ud800" + "x" * 500}, {"Status": None, "QueueName": ["a"]}],
+    ids=["number", "half a pair", "list"],
+)
+def test_a_long_list_with_records_that_are_not_quite_right_is_read_as_a_short_one_is(fields):
+    frame = long_list(**fields)
+    assert read_in_parts(ListWorkflowsReply, frame)[0] == decode_reply(ListWorkflowsReply, frame)
+
+
+def test_a_long_error_and_a_long_list_that_is_none_are_told_as_short_ones_are():
+    error = json.dumps({"type": "list_workflows", "output": None, "error_message": "x" * LONG_FRAME_SIZE})
+    assert read_in_parts(ListWorkflowsReply, error)[0].error_message == "x" * LONG_FRAME_SIZE
+    for wrong in (long_list().replace('"Input"', '"Input', 1), '{"output": [' + "[" * LONG_FRAME_SIZE):
+        with pytest.raises(ProtocolError) as expected:
+            decode_reply(ListWorkflowsReply, wrong)
+        with pytest.raises(ProtocolError) as raised:
+            read_in_parts(ListWorkflowsReply, wrong)
+        assert str(raised.value) == str(expected.value)

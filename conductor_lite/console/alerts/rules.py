@@ -106,7 +106,7 @@ class AlertRulesPage:
             deed = await once(self._site.operations, actor, form, asked, work, Caution())
         except InvalidError as error:
             page = await self._page(actor, application, kind, faulty(values, error))
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         return self._site.redirect(request, deed.url, deed.flash)
 
     async def ask_change(self, request: Request, actor: Actor) -> Page:
@@ -138,7 +138,7 @@ class AlertRulesPage:
             )
         except InvalidError as error:
             page = await self._page(actor, application, kind, faulty(values, error), rule)
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         changed = await self._rule(request, actor, application)
         flash = Flash(text=f"Changed. It fires when: {in_words(changed.rule_metadata)}.")
         return self._site.redirect(request, app_url(name, "alerts"), flash)

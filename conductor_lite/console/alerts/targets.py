@@ -80,7 +80,7 @@ class AlertTargetsPage:
             )
         except (InvalidError, ConflictError) as error:
             page = await self._page(request, actor, given, error)
-            return self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=422), actor)
         flash = Flash(text=f"Added {target.name}. Send a test to see that messages arrive.")
         return self._site.redirect(request, app_url(name, "alerts"), flash)
 
@@ -91,7 +91,9 @@ class AlertTargetsPage:
         try:
             await self._site.operations.notification_targets.test(actor, name, target.id)
         except DeliveryError as error:
-            return self._site.respond(request, await self._failure(request, actor, target, error), actor)
+            return await self._site.respond(
+                request, await self._failure(request, actor, target, error), actor
+            )
         flash = Flash(text=f"Sent a test to {target.name}, and the service took it.")
         return self._site.redirect(request, app_url(name, "alerts"), flash)
 

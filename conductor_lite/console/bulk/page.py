@@ -110,7 +110,7 @@ class BulkPage:
         page = self._question(
             application, actor, target, {"query": "", "back_query": form.text("back"), "ids": ids}
         )
-        return self._site.respond(request, page, actor)
+        return await self._site.respond(request, page, actor)
 
     async def start(self, request: Request, actor: Actor, form: Form) -> Response:
         """Begin a job; a small one is waited for."""

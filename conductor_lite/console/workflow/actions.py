@@ -92,7 +92,7 @@ class WorkflowActionsPage:
             page = await self._page(subject, filled)
             refused = isinstance(error, ExecutorReportedError) or not isinstance(error, DispatchError)
             status = 422 if refused else 503
-            return self._site.respond(request, msgspec.structs.replace(page, status=status), actor)
+            return await self._site.respond(request, msgspec.structs.replace(page, status=status), actor)
         return self._site.redirect(request, deed.url, deed.flash)
 
     async def _do(self, kind: Kind, subject: Subject, form: Form) -> Deed:

@@ -1,5 +1,6 @@
 """The graph of a workflow and its children, as a view of its page; and the same as rows for a table."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -60,7 +61,7 @@ class GraphContent(msgspec.Struct, frozen=True, kw_only=True):
 async def _load(subject: Subject) -> GraphContent:
     found = await family(subject)
     now_epoch_ms = round(subject.now.timestamp() * 1_000)
-    graph = build(subject.workflow, found.steps, found.children, now_epoch_ms)
+    graph = await asyncio.to_thread(build, subject.workflow, found.steps, found.children, now_epoch_ms)
     occurring = {node.status for node in graph.nodes}
     notes = list(found.left_out)
     if graph.incomplete:

@@ -103,7 +103,6 @@ class WorkflowPage:
         shown_frame = frame(application, actor, "workflows")
         return Page(
             template="workflow.html",
-            is_large=True,
             title=clip(known.workflow_name or id_, 80),
             section="home",
             path=workflow_url(name, id_).partition("?")[0],

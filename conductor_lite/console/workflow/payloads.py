@@ -88,7 +88,6 @@ class PayloadPage:
         title = title_of(address)
         return Page(
             template="workflow_payload.html",
-            is_large=True,
             title=f"{title} · {id_[:60]}",
             section="home",
             styles=("workflow.css",),

@@ -3,6 +3,7 @@
 How records become spans is in ``timeline``, where records come from in ``workflow/family``.
 """
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -100,7 +101,12 @@ class TimelineContent(msgspec.Struct, frozen=True, kw_only=True):
 
 async def _load(subject: Subject) -> TimelineContent:
     found = await family(subject)
-    timeline = _built(subject, found, await _recoveries(subject, found))
+    recoveries = await _recoveries(subject, found)
+    return await asyncio.to_thread(_content, subject, found, recoveries)
+
+
+def _content(subject: Subject, found: Family, recoveries: Sequence[PastRecovery]) -> TimelineContent:
+    timeline = _built(subject, found, recoveries)
     shown, paging = rows(timeline, page_number(subject.request.query_params))
     wire = _steady(timeline)
     return TimelineContent(

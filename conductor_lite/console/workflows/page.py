@@ -100,7 +100,6 @@ class WorkflowsPage:
         path = app_url(name, "workflows")
         return Page(
             template="workflows.html",
-            is_large=True,
             title=f"Workflows · {name}",
             section="home",
             path=path,
