@@ -44,6 +44,7 @@ KNOWN_REVISIONS: tuple[str, ...] = (
     "0010",
     "0011",
     "0012",
+    "0013",
 )
 
 #: The revision that the tables below describe.

@@ -6,16 +6,17 @@ in a small table that filters never match together, however much each of them ma
 
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
-from sqlalchemy import bindparam, delete, exists, select, update
+from sqlalchemy import Column, Row, bindparam, delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.dialect import insert
 from conductor_lite.store.snapshot_records import WorkflowSnapshot
 from conductor_lite.store.snapshot_schema import (
     snapshot_sources,
+    workflow_snapshot_attributes,
     workflow_snapshot_facets,
     workflow_snapshots,
 )
@@ -33,12 +34,12 @@ SMALLEST_FACET = -(1 << (8 * _NUMBER_BYTES - 1))
 _COLUMNS = tuple(
     column.name for column in workflow_snapshot_facets.c if column.name not in ("source", "number")
 )
-_workflow, _facet = workflow_snapshots.c, workflow_snapshot_facets.c
+_workflow, _facet, _facts = workflow_snapshots.c, workflow_snapshot_facets.c, workflow_snapshot_attributes
 
 
 def facet_of(item: WorkflowSnapshot) -> Facet:
-    """The facet of a workflow."""
-    return _made(
+    """The facet of a workflow; the same values always have the same number."""
+    values = (
         item.status,
         item.workflow_name,
         item.queue_name,
@@ -48,10 +49,6 @@ def facet_of(item: WorkflowSnapshot) -> Facet:
         item.was_forked_from,
         item.parent_workflow_id is not None,
     )
-
-
-def _made(*values: str | bool | None) -> Facet:
-    """A facet of values in the order of its columns; the same ones always have the same number."""
     digest = blake2b(msgspec.json.encode(values), digest_size=_NUMBER_BYTES).digest()
     number = int.from_bytes(digest, "big", signed=True)
     return {"number": number, **dict(zip(_COLUMNS, values, strict=True))}
@@ -76,40 +73,38 @@ async def add(connection: AsyncConnection, source: int, facets: Sequence[Facet])
         await connection.execute(statement, list(rows.values()))
 
 
-async def unassigned(connection: AsyncConnection, limit: int) -> list[tuple[int, int, Facet]]:
-    """Workflows without a facet, each by id and source with the one that it should have."""
+class Given(NamedTuple):
+    """What an older version's workflow is given."""
+
+    row_id: int
+    source: int
+    facet: Facet
+    marks: int
+
+
+async def unassigned(
+    connection: AsyncConnection, columns: Sequence[Column[Any]], limit: int
+) -> list[tuple[int, Row[Any]]]:
+    """Some columns of workflows without a facet or marks, each with its source."""
+    # The index begins with the source.
     query = (
-        select(
-            _workflow.id,
-            _workflow.source,
-            _workflow.status,
-            _workflow.workflow_name,
-            _workflow.queue_name,
-            _workflow.application_version,
-            _workflow.schedule_name,
-            _workflow.application_name,
-            _workflow.was_forked_from,
-            _workflow.parent_workflow_id.is_not(None),
-        )
-        # The index begins with the source.
-        .where(_workflow.source.in_(select(snapshot_sources.c.number)), _workflow.facet.is_(None))
+        select(_workflow.source.label("source"), *columns)
+        .where(_workflow.source.in_(select(snapshot_sources.c.number)), _workflow.marks.is_(None))
         .limit(limit)
     )
-    return [(row[0], row[1], _made(*row[2:])) for row in await connection.execute(query)]
+    return [(row.source, row) for row in await connection.execute(query)]
 
 
-async def assign(connection: AsyncConnection, found: Sequence[tuple[int, int, Facet]]) -> None:
-    """Give them to those workflows that have none still."""
-    for source in {source for _, source, _ in found}:
-        await add(connection, source, [facet for _, own, facet in found if own == source])
-    statement = (
-        update(workflow_snapshots)
-        .where(_workflow.id == bindparam("which"), _workflow.facet.is_(None))
-        .values(facet=bindparam("number"))
-    )
-    await connection.execute(
-        statement, [{"which": row_id, "number": facet["number"]} for row_id, _, facet in found]
-    )
+async def assign(connection: AsyncConnection, given: Sequence[Given]) -> None:
+    """Give them to those workflows that have none still, and to their facts."""
+    for source in {one.source for one in given}:
+        await add(connection, source, [one.facet for one in given if one.source == source])
+    parameters = [{"which": one.row_id, "number": one.facet["number"], "told": one.marks} for one in given]
+    for table, which in ((workflow_snapshots, _workflow.id), (_facts, _facts.c.snapshot_id)):
+        statement = update(table).where(which == bindparam("which"), table.c.marks.is_(None))
+        await connection.execute(
+            statement.values(facet=bindparam("number"), marks=bindparam("told")), parameters
+        )
 
 
 async def unused(connection: AsyncConnection, source: int, limit: int) -> list[int]:

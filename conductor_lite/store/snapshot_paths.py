@@ -8,6 +8,7 @@ database to follow them.
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
+from conductor_lite.store import snapshot_marks
 from conductor_lite.store.snapshot_classes import created_within
 from conductor_lite.store.snapshot_records import SnapshotFilters
 from conductor_lite.store.snapshot_schema import workflow_snapshot_facets
@@ -30,10 +31,28 @@ _ONE_OF = (
 #: Those of them that a facet tells.
 _IN_COMMON = {column.name for column in workflow_snapshot_facets.c}
 _LAST_CHARACTER = "\U0010ffff"
-# The index that keeps ids of workflows unique has no name of its own.
-_BY_ID = "sqlite_autoindex_workflow_snapshots_1"
+
+
+def _index(name: str) -> str:
+    return f"ix_workflow_snapshots_{name}"
+
+
+_BY_ID = _index("workflow_id")
 #: The index that goes through the workflows of a facet in the order of creation.
-BY_FACET = "ix_workflow_snapshots_facet"
+BY_FACET = _index("facet")
+#: The index of those without marks.
+UNMARKED = _index("unmarked")
+#: Those that have facets and marks at hand.
+_TELLING = {
+    BY_FACET,
+    _BY_ID,
+    _index("authenticated_user"),
+    _index("executor_id"),
+    _index("parent_workflow_id"),
+    _index("forked_from"),
+    _index("completed_at_epoch_ms"),
+    _index("dequeued_at_epoch_ms"),
+}
 
 Bounds: TypeAlias = tuple[int | None, int | None]
 #: The shortest and the longest class of durations that there is; None when there is none.
@@ -77,6 +96,8 @@ class Path:
     def __init__(self, alternatives: Sequence[str], index: str | None) -> None:
         self.alternatives = alternatives
         self.index = index
+        #: Whether it has facets and marks of rows at hand.
+        self.tells = index in _TELLING or index is None
 
 
 class Part:
@@ -87,6 +108,9 @@ class Part:
         ordered: a path whose every alternative goes on in the order of creation; None if there is none.
         unordered: a path without any order, of use where it finds few.
         in_common: the filter as a condition on a facet; None if facets do not tell.
+        told: a condition on the facet and the marks of a row, called ``{row}``, that is met where the filter
+            holds; None if they do not tell.
+        is_told_for_sure: whether it is met nowhere else.
     """
 
     def __init__(
@@ -96,11 +120,15 @@ class Part:
         ordered: Path | None = None,
         unordered: Path | None = None,
         in_common: str | None = None,
+        told: str | None = None,
+        is_told_for_sure: bool = False,
     ) -> None:
         self.held = held
         self.ordered = ordered
         self.unordered = unordered
         self.in_common = in_common
+        self.told = told
+        self.is_told_for_sure = is_told_for_sure
 
 
 #: The path to all rows.
@@ -122,7 +150,7 @@ def parts_of(filters: SnapshotFilters, values: Values, completed: Classes, deque
         *_values(filters, values),
         *_ids(filters, values),
         *_flags(filters, values),
-        *(_fact(values.add(fact)) for fact in filters.facts),
+        *(_fact(fact, values.add(fact)) for fact in filters.facts),
         *_spans(filters, values, completed, dequeued),
     ]
 
@@ -135,11 +163,12 @@ def _values(filters: SnapshotFilters, values: Values) -> Iterator[Part]:
         among = values.among(wanted)
         held = f"w.{name} {among}"
         in_common = f"c.{name} {among}" if name in _IN_COMMON else None
+        told = None if in_common else snapshot_marks.with_one_of(name, wanted)
         if len(wanted) <= SIDE_BY_SIDE:
             alternatives = [f"w.{name} = {values.add(value)}" for value in wanted]
-            yield Part(held, ordered=Path(alternatives, _index(name)), in_common=in_common)
+            yield Part(held, ordered=Path(alternatives, _index(name)), in_common=in_common, told=told)
         else:
-            yield Part(held, unordered=Path([held], _index(name)), in_common=in_common)
+            yield Part(held, unordered=Path([held], _index(name)), in_common=in_common, told=told)
 
 
 def _ids(filters: SnapshotFilters, values: Values) -> Iterator[Part]:
@@ -152,7 +181,11 @@ def _ids(filters: SnapshotFilters, values: Values) -> Iterator[Part]:
             for one in _shortest(filters.workflow_id_prefix)
         ]
         is_few = len(alternatives) <= SIDE_BY_SIDE
-        yield Part(_any_of(alternatives), unordered=Path(alternatives, _BY_ID) if is_few else None)
+        yield Part(
+            _any_of(alternatives),
+            unordered=Path(alternatives, _BY_ID) if is_few else None,
+            told=snapshot_marks.with_beginning(filters.workflow_id_prefix),
+        )
 
 
 def _shortest(prefixes: Sequence[str]) -> list[str]:
@@ -194,15 +227,16 @@ def _flags(filters: SnapshotFilters, values: Values) -> Iterator[Part]:
         yield Part(held, in_common=in_common)
 
 
-def _fact(fact: str) -> Part:
+def _fact(fact: int, value: str) -> Part:
     conditions = [
         "also.source = :source",
-        f"also.fact = {fact}",
+        f"also.fact = {value}",
         "also.created_at_epoch_ms = w.created_at_epoch_ms",
         "also.snapshot_id = w.id",
     ]
     held = exists("workflow_snapshot_attributes AS also", conditions)
-    return Part(held, ordered=Path([f"f.fact = {fact}"], None))
+    path = Path([f"f.fact = {value}"], None)
+    return Part(held, ordered=path, told=snapshot_marks.with_fact(fact))
 
 
 def _spans(filters: SnapshotFilters, values: Values, completed: Classes, dequeued: Classes) -> Iterator[Part]:
@@ -223,6 +257,7 @@ def _spans(filters: SnapshotFilters, values: Values, completed: Classes, dequeue
             held,
             ordered=Path(alternatives, _index(f"{kind}_class")) if alternatives else None,
             unordered=Path([held], _index(f"{kind}_at_epoch_ms")),
+            told=snapshot_marks.with_time(kind, *bounds),
         )
 
 
@@ -234,15 +269,26 @@ def facets_of(parts: Sequence[Part], among: str = "") -> str:
     return " ".join(["SELECT c.number FROM workflow_snapshot_facets AS c WHERE", " AND ".join(conditions)])
 
 
+#: The numbers of facets that a query for them finds, where it is put before under this name.
+MATCHING = "(SELECT number FROM matching)"
+
+
 def by_facets(numbers: Sequence[int], values: Values) -> Path:
     """A path to the workflows of some facets."""
     return Path([f"w.facet = {values.add(number)}" for number in numbers], BY_FACET)
 
 
+def of_facets(numbers: Sequence[int], values: Values) -> Part:
+    """The filter that workflows have some facets."""
+    among = values.among(numbers)
+    return Part(
+        f"w.facet {among}",
+        ordered=by_facets(numbers, values),
+        told=f"{{row}}.facet {among}",
+        is_told_for_sure=True,
+    )
+
+
 def exists(table: str, conditions: Sequence[str]) -> str:
     """That a table has a row for which all conditions hold."""
     return " ".join(["EXISTS (SELECT 1 FROM", table, "WHERE", " AND ".join(conditions), ")"])
-
-
-def _index(name: str) -> str:
-    return f"ix_workflow_snapshots_{name}"

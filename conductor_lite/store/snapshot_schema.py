@@ -56,6 +56,11 @@ def _by_rare(column: str) -> Index:
     return _index("source", column, "created_at_epoch_ms", name=column, where=f"{column} IS NOT NULL")
 
 
+def _telling(*columns: str, name: str, where: str | None = None) -> Index:
+    """One that also tells enough of a workflow to pass it over without looking it up."""
+    return _index("source", *columns, "facet", "marks", name=name, where=where)
+
+
 def _by_class(kind: str) -> Index:
     column = f"{kind}_class"
     return _index(
@@ -108,22 +113,31 @@ workflow_snapshots = Table(
     Column("application_name", String),
     # Which row of `workflow_snapshot_facets`; none for what an older version saved, until it gets one.
     Column("facet", BigInteger),
+    # See `snapshot_marks`; none for what an older version saved, until it gets some.
+    Column("marks", BigInteger),
     UniqueConstraint("source", "workflow_id"),
     _index("source", "created_at_epoch_ms"),
     _by("status"),
     _by("finished"),
     _by("workflow_name"),
     _by("application_version"),
-    _by("executor_id"),
     _by("was_forked_from"),
-    _by("facet"),
-    _by_rare("authenticated_user"),
     _by_rare("queue_name"),
     _by_rare("schedule_name"),
-    _by_rare("forked_from"),
-    _by_rare("parent_workflow_id"),
-    _by_rare("completed_at_epoch_ms"),
-    _by_rare("dequeued_at_epoch_ms"),
+    _index("source", "facet", *_ORDER, "marks", name="facet"),
+    _telling("executor_id", *_ORDER, name="executor_id"),
+    _telling("workflow_id", "created_at_epoch_ms", name="workflow_id"),
+    *(
+        _telling(column, *order, name=column, where=f"{column} IS NOT NULL")
+        for column, order in (
+            ("authenticated_user", _ORDER),
+            ("forked_from", _ORDER),
+            ("parent_workflow_id", _ORDER),
+            ("completed_at_epoch_ms", _ORDER[:1]),
+            ("dequeued_at_epoch_ms", _ORDER[:1]),
+        )
+    ),
+    _index("source", "marks", name="unmarked", where="marks IS NULL"),
     _by_class("completed"),
     _by_class("dequeued"),
     _index("source", "created_at_epoch_ms", name="has_parent", where="parent_workflow_id IS NOT NULL"),
@@ -144,6 +158,9 @@ workflow_snapshot_attributes = Table(
         primary_key=True,
         index=True,
     ),
+    # As the workflow has them.
+    Column("facet", BigInteger),
+    Column("marks", BigInteger),
     sqlite_with_rowid=False,
 )
 

@@ -21,6 +21,8 @@ from conductor_lite.store.snapshot_facets import SMALLEST_FACET
 from conductor_lite.store.snapshot_paths import (
     BY_FACET,
     EVERYTHING,
+    MATCHING,
+    UNMARKED,
     Bounds,
     Classes,
     Part,
@@ -29,8 +31,10 @@ from conductor_lite.store.snapshot_paths import (
     by_facets,
     exists,
     facets_of,
+    of_facets,
     parts_of,
 )
+from conductor_lite.store.snapshot_reading import Lead, Outlook, Reader, Window
 from conductor_lite.store.snapshot_records import Place, SnapshotFilters, WorkflowSnapshot
 from conductor_lite.store.snapshot_schema import workflow_snapshots
 from conductor_lite.store.snapshots import COLUMNS, place, snapshot
@@ -40,6 +44,10 @@ FEW = 5_000
 #: Rows that all look ahead at first, and how many times more each time after.
 FIRST_STEP = 2_000
 LONGER = 4
+#: It takes about so many times longer to look a row up than to pass over it by what an index tells of it.
+DEAR = 8
+#: And to go to another facet.
+PER_FACET = 12
 #: Who passes over more rows than this has the database pass over them, by what leads at first.
 MANY_PASSED = 5_000
 #: A page is whole after so many times its rows where matches are frequent; facets are not looked at before.
@@ -54,30 +62,6 @@ TOO_MANY_FACETS = 50_000
 FACETS_SAMPLE = 16
 
 _table = workflow_snapshots.c
-
-
-class _Window(msgspec.Struct, frozen=True, kw_only=True):
-    """Which part of what matches."""
-
-    created: Bounds
-    after: Place | None
-    descending: bool
-
-    def split(self, reach: int) -> tuple["_Window", "_Window"]:
-        """What comes up to a time of creation, itself within, and what comes after it."""
-        first, last = self.created
-        stretches: tuple[Bounds, Bounds] = ((first, reach), (reach + 1, last))
-        if self.descending:
-            stretches = ((reach, last), (first, reach - 1))
-        until, beyond = (msgspec.structs.replace(self, created=stretch) for stretch in stretches)
-        return until, beyond
-
-    def furthest(self, reaches: Sequence[int | None]) -> int:
-        """The place in a list of whoever gets furthest; None stands for the end."""
-        if None in reaches:
-            return reaches.index(None)
-        best = min if self.descending else max
-        return reaches.index(best(reach for reach in reaches if reach is not None))
 
 
 class SnapshotSearch:
@@ -113,7 +97,7 @@ class SnapshotSearch:
         Returns:
             The page, and where it ended; None for an empty one.
         """
-        window = _Window(created=filters.created, after=after, descending=descending)
+        window = Window(created=filters.created, after=after, descending=descending)
         async with self._db.read() as connection:
             search = await _begin(connection, number, filters)
             chosen = await search.chosen(window, offset, limit)
@@ -129,7 +113,11 @@ async def _begin(connection: AsyncConnection, number: int, filters: SnapshotFilt
     values = Values(source=number)
     completed = await _classes(connection, number, "completed", filters.completed)
     dequeued = await _classes(connection, number, "dequeued", filters.dequeued)
-    return _Search(connection, parts_of(filters, values, completed, dequeued), values)
+    index = following(connection, UNMARKED)
+    unmarked = exists(f"workflow_snapshots AS w {index}", ["w.source = :source", "w.marks IS NULL"])
+    is_incomplete = (await connection.execute(text(f"SELECT {unmarked}"), values.named)).scalar_one()
+    parts = parts_of(filters, values, completed, dequeued)
+    return _Search(Reader(connection, values), parts, values, is_complete=not is_incomplete)
 
 
 async def _classes(connection: AsyncConnection, number: int, kind: str, bounds: Bounds) -> Classes:
@@ -163,130 +151,177 @@ class _Page:
         self.ids += kept
 
 
-class _Lead(msgspec.Struct, frozen=True):
-    """A path to follow, and what must hold besides for what it finds."""
-
-    path: Path
-    held: Sequence[str] = ()
-
-
 class _Search:
-    """One search, within one reading of the database.
+    """One search.
 
     Args:
-        connection: reads.
+        reader: follows paths.
         parts: the filters.
         values: what their conditions speak of.
+        is_complete: whether all workflows have facets and marks.
     """
 
-    def __init__(self, connection: AsyncConnection, parts: Sequence[Part], values: Values) -> None:
-        self._connection = connection
+    def __init__(self, reader: Reader, parts: Sequence[Part], values: Values, *, is_complete: bool) -> None:
+        self._reader = reader
         self._parts = parts
         self._values = values
+        self._is_complete = is_complete
+        #: About how many facets match, where conditions may speak of them; 0 where not.
+        self._matching = 0
 
-    async def chosen(self, window: _Window, offset: int, limit: int) -> list[int]:
+    async def chosen(self, window: Window, offset: int, limit: int) -> list[int]:
         """The ids of what matches, in order."""
         page = _Page(offset, limit)
-        unordered = [self._lead(part, part.unordered) for part in self._parts if part.unordered is not None]
-        lead = await self._few(unordered)
+        lead = await self._few()
         if lead is not None:
             await self._last(window, lead, page)
             return page.ids
-        left: _Window | None = window
-        if self._have_facets():
-            left = await self._by_filters(window, page, FIRST_STEP if self._others() else SOON * limit)
+        left: Window | None = window
+        if not self._leads_anyway():
+            if page.offset <= MANY_PASSED:
+                left = await self._by_filters(window, page, 1)
+            found = offset + limit - page.offset - page.limit
             if left is not None:
                 left = await self._by_facets(left, page)
-        step = FIRST_STEP
+            if left is not None:
+                left = await self._at_once(left, page, found)
+        # Facets that match are found anew in each step.
+        farther = LONGER**3 if self._matching else LONGER
         while left is not None:
-            left = await self._by_filters(left, page, step)
-            step *= LONGER
+            if len(self._ordered()) == 1:
+                # It leads anyway.
+                await self._last(left, self._ordered()[0], page)
+                break
+            left = await self._by_filters(left, page, farther)
+            farther *= LONGER
         return page.ids
 
-    async def _few(self, leads: Sequence[_Lead]) -> _Lead | None:
-        """The lead that finds the fewest, if these are few."""
-        counts = await self._counts([lead.path for lead in leads])
+    def _ordered(self) -> list[Lead]:
+        leads = [self._lead(part, part.ordered) for part in self._parts if part.ordered is not None]
+        return leads or [self._lead(None, EVERYTHING)]
+
+    def _unordered(self) -> list[Lead]:
+        return [self._lead(part, part.unordered) for part in self._parts if part.unordered is not None]
+
+    def _leads_anyway(self) -> bool:
+        """Whether there is one filter at most, and it leads in the order of creation."""
+        return not self._parts or (len(self._parts) == 1 and self._parts[0].ordered is not None)
+
+    async def _few(self) -> Lead | None:
+        """The unordered lead that finds the fewest, if these are few."""
+        leads = self._unordered()
+        whole = Window(created=(None, None), after=None, descending=False)
+        counts = await self._reader.counts(whole, [lead.path for lead in leads], FEW)
         return leads[counts.index(min(counts))] if counts and min(counts) <= FEW else None
 
-    async def _by_filters(self, window: _Window, page: _Page, step: int) -> _Window | None:
-        """Let that filter lead which gets furthest; gives what is left to look through, None at the end."""
-        leads = [self._lead(part, part.ordered) for part in self._parts if part.ordered is not None]
-        if not leads:
-            leads = [self._lead(None, EVERYTHING)]
-        if len(leads) == 1 and not self._have_facets():
-            # It leads anyway.
-            await self._last(window, leads[0], page)
-            return None
-        reaches = await self._reaches(window, [lead.path for lead in leads], step)
-        furthest = window.furthest(reaches)
-        lead, reach = leads[furthest], reaches[furthest]
-        if reach is None or page.offset > MANY_PASSED:
+    async def _by_filters(self, window: Window, page: _Page, farther: int) -> Window | None:
+        """Let that filter lead which gets furthest; gives what is left to look through, None at the end.
+
+        Args:
+            window: where to look.
+            page: takes what is found.
+            farther: so many times as far as it gets with a little effort.
+        """
+        leads = self._ordered()
+        outlook = await self._look_ahead(window, leads, page)
+        lead, reach = leads[outlook.furthest], outlook.reaches[outlook.furthest]
+        if (
+            reach is None
+            or outlook.times_as_far is None
+            or outlook.times_as_far < farther
+            or page.offset > MANY_PASSED
+        ):
             await self._last(window, lead, page)
             return None
-        stretch, left = window.split(reach)
-        page.add(await self._ids(stretch, lead, 0, page.offset + page.limit))
+        stretch, left = window.split(window.farther(reach, outlook.begin or 0, farther))
+        page.add(await self._reader.ids(stretch, lead, 0, page.offset + page.limit))
         return left if page.limit else None
 
-    async def _by_facets(self, window: _Window, page: _Page) -> _Window | None:
+    async def _look_ahead(self, window: Window, leads: Sequence[Lead], page: _Page) -> Outlook:
+        """See how far leads get with the same little effort."""
+        if self._others():
+            steps = [max(FIRST_STEP // self._effort(lead.path), 1) for lead in leads]
+        else:
+            steps = [SOON * page.limit] * len(leads)
+        return await self._reader.look_ahead(window, [lead.path for lead in leads], steps)
+
+    def _effort(self, path: Path) -> int:
+        """How much longer it takes to pass over a row that a path finds, for it must be looked up."""
+        return DEAR if self._is_complete and not path.tells else 1
+
+    async def _by_facets(self, window: Window, page: _Page) -> Window | None:
         """Let the filters that facets tell of lead together; gives what is left to the filters one by one."""
         others = self._others()
-        if not await self._facets_help(FACETS_SIDE_BY_SIDE if others else MANY_FACETS):
+        if len(others) == len(self._parts) or not self._is_complete:
             return window
-        heads = await self._heads(window, facets_of(self._parts))
-        if len(heads) <= FACETS_SIDE_BY_SIDE:
-            numbers = [number for number, _ in heads]
-            held = f"w.facet {self._values.among(numbers)}"
-            self._parts = [Part(held, ordered=by_facets(numbers, self._values)), *others]
-            return window if heads else None
-        # Where other filters must hold as well, it is not known how far to go.
-        if others or page.offset > MANY_PASSED:
+        known, found = await self._count_facets()
+        if known > TOO_MANY_FACETS:
             return window
-        await self._merged(window, page, heads)
-        return None
+        if found <= (FACETS_SIDE_BY_SIDE if others else MANY_FACETS):
+            heads = await self._reader.heads(window, facets_of(self._parts))
+            if len(heads) <= FACETS_SIDE_BY_SIDE:
+                self._parts = [of_facets([number for number, _ in heads], self._values), *others]
+                return window if heads else None
+            # Where other filters must hold as well, it is not known how far to go.
+            if not others and page.offset <= MANY_PASSED:
+                await self._merged(window, page, heads)
+                return None
+        self._reader.matching, self._matching = facets_of(self._parts), found or 1
+        return window
 
-    def _have_facets(self) -> bool:
-        """Whether facets tell of more than one filter; by itself none finds anything in vain."""
-        return len(self._parts) - len(self._others()) > 1
+    async def _at_once(self, window: Window, page: _Page, found: int) -> Window | None:
+        """Read what some path finds without order and sort it, where that is the least; else gives all back.
+
+        Args:
+            window: where to look.
+            page: takes what is found.
+            found: how many there were with a little effort.
+        """
+        # The least effort yet, as rows passed over, and what would need a part of it in any case.
+        leads = [(lead, 0) for lead in self._unordered()]
+        if self._matching:
+            leads.append((self._lead_by_matching(), self._matching * PER_FACET))
+        outlook = await self._look_ahead(window, self._ordered(), page) if leads else None
+        if outlook is None or outlook.times_as_far is None:
+            return window
+        least, best = FIRST_STEP * outlook.times_as_far, None
+        if found:
+            least = min(least, FIRST_STEP * (page.offset + page.limit) // found)
+        for lead, beforehand in leads:
+            effort = self._effort(lead.path)
+            # Counting is some effort, too.
+            most = (least // 2 - beforehand) // effort
+            if most > 0:
+                (count,) = await self._reader.counts(window, [lead.path], most)
+                if count <= most:
+                    least, best = count * effort + beforehand, lead
+        if best is None:
+            return window
+        await self._last(window, best, page)
+        return None
 
     def _others(self) -> list[Part]:
         """The filters that facets do not tell of."""
         return [part for part in self._parts if part.in_common is None]
 
-    async def _facets_help(self, most: int) -> bool:
-        """Whether all workflows have facets, and about so many of these match at most."""
-        index = following(self._connection, BY_FACET)
-        without = exists(f"workflow_snapshots AS w {index}", ["w.source = :source", "w.facet IS NULL"])
+    async def _count_facets(self) -> tuple[int, int]:
+        """How many facets there are, and how many match, both roughly."""
         # Their numbers are spread evenly: as many again are in each other part.
         part = [f"c.number < {SMALLEST_FACET + (1 << 64) // FACETS_SAMPLE}"]
-        every, matching = (
-            " ".join(["(SELECT count(*) FROM (", facets, "AND", *part, ") AS some)"])
-            for facets in (facets_of([]), facets_of(self._parts))
+        known, found = await self._reader.row(
+            [
+                " ".join(["(SELECT count(*) FROM (", facets, "AND", *part, ") AS some)"])
+                for facets in (facets_of([]), facets_of(self._parts))
+            ]
         )
-        is_incomplete, known, found = await self._row([without, every, matching])
-        return (
-            not is_incomplete and known * FACETS_SAMPLE <= TOO_MANY_FACETS and found * FACETS_SAMPLE <= most
-        )
+        return known * FACETS_SAMPLE, found * FACETS_SAMPLE
 
-    async def _heads(self, window: _Window, facets: str) -> list[tuple[int, int]]:
-        """Which of some facets have workflows, and when the first one of each was created, in that order."""
-        order = "DESC" if window.descending else "ASC"
-        first = ["SELECT w.created_at_epoch_ms FROM workflow_snapshots AS w"]
-        first += [following(self._connection, BY_FACET), "WHERE w.facet = facets.number AND"]
-        first += [" AND ".join(self._within(window, "w", "w.id"))]
-        first += [f"ORDER BY w.created_at_epoch_ms {order} LIMIT 1"]
-        # Materialized, or it would be looked up each time it is spoken of.
-        query = ["WITH facets AS (", facets, "), heads AS MATERIALIZED"]
-        query += ["(SELECT facets.number, (", *first, ") AS created FROM facets)"]
-        query += ["SELECT number, created FROM heads WHERE created IS NOT NULL ORDER BY created", order]
-        heads = await self._connection.execute(text(" ".join(query)), self._values.named)
-        return [(number, created) for number, created in heads]
-
-    async def _merged(self, window: _Window, page: _Page, heads: list[tuple[int, int]]) -> None:
+    async def _merged(self, window: Window, page: _Page, heads: list[tuple[int, int]]) -> None:
         """Follow those facets of many that have workflows next, again and again."""
         while page.limit and heads:
             leading = [number for number, _ in heads[:FACETS_SIDE_BY_SIDE]]
             if len(heads) == len(leading):
-                await self._last(window, _Lead(by_facets(leading, self._values)), page)
+                await self._last(window, Lead(by_facets(leading, self._values)), page)
                 return
             reach = heads[len(leading)][1]
             if heads[0][1] == reach:
@@ -297,81 +332,32 @@ class _Search:
                 _, window = window.split(reach)
             else:
                 # As far as to where the next one begins, these are all.
-                lead = _Lead(by_facets(leading, self._values))
+                lead = Lead(by_facets(leading, self._values))
                 stretch, window = window.split(reach + 1 if window.descending else reach - 1)
-            page.add(await self._ids(stretch, lead, 0, page.offset + page.limit))
+            page.add(await self._reader.ids(stretch, lead, 0, page.offset + page.limit))
             if page.limit:
                 heads = heads[len(leading) :]
-                heads += await self._heads(window, facets_of([], self._values.among(leading)))
+                heads += await self._reader.heads(window, facets_of([], self._values.among(leading)))
                 heads.sort(key=itemgetter(1), reverse=window.descending)
 
-    def _lead(self, part: Part | None, path: Path) -> _Lead:
-        return _Lead(path, [other.held for other in self._parts if other is not part])
+    def _lead(self, part: Part | None, path: Path) -> Lead:
+        """A path to follow for one filter, or for none, with all others held against what it finds."""
+        others = [other for other in self._parts if other is not part]
+        if not (path.tells and self._is_complete):
+            return Lead(path, [other.held for other in others])
+        told = []
+        if self._matching:
+            told.append(f"{{row}}.facet IN {MATCHING}")
+            others = [other for other in others if other.in_common is None]
+        told += [other.told for other in others if other.told is not None]
+        return Lead(path, [other.held for other in others if not other.is_told_for_sure], told)
 
-    async def _last(self, window: _Window, lead: _Lead, page: _Page) -> None:
+    def _lead_by_matching(self) -> Lead:
+        others = self._others()
+        told = [other.told for other in others if other.told is not None]
+        path = Path([f"w.facet IN {MATCHING}"], BY_FACET)
+        return Lead(path, [other.held for other in others], told)
+
+    async def _last(self, window: Window, lead: Lead, page: _Page) -> None:
         """Follow a path to the end of a page, or of what there is."""
-        page.ids += await self._ids(window, lead, page.offset, page.limit)
-
-    async def _counts(self, paths: Sequence[Path]) -> list[int]:
-        """How many rows each path finds at any time, or more than there may be to be few."""
-        if not paths:
-            return []
-        whole = _Window(created=(None, None), after=None, descending=False)
-        counts = []
-        for path in paths:
-            found = " UNION ALL ".join(self._selects(whole, path))
-            counts.append(" ".join(["(SELECT count(*) FROM (", found, f"LIMIT {FEW + 1}) AS found)"]))
-        return await self._row(counts)
-
-    async def _reaches(self, window: _Window, paths: Sequence[Path], step: int) -> Sequence[int | None]:
-        """When that was created which each path finds after so many rows; None where there are fewer."""
-        ends = [self._along(window, path, limit=1, offset=step) for path in paths]
-        return await self._row([" ".join(["(SELECT created FROM (", end, ") AS reached)"]) for end in ends])
-
-    async def _ids(self, window: _Window, lead: _Lead, offset: int, limit: int) -> list[int]:
-        """The ids of what a path finds and the other filters hold for, in order."""
-        query = self._along(window, lead.path, lead.held, limit=limit, offset=offset)
-        return [row.id for row in await self._connection.execute(text(query), self._values.named)]
-
-    async def _row(self, scalars: Sequence[str]) -> list[int]:
-        query = text("SELECT " + ", ".join(scalars))
-        return list((await self._connection.execute(query, self._values.named)).one())
-
-    def _along(
-        self, window: _Window, path: Path, held: Sequence[str] = (), *, limit: int, offset: int
-    ) -> str:
-        """When that was created which a path finds, and its id, in order: alternatives are merged as read."""
-        order = "created DESC, id DESC" if window.descending else "created, id"
-        found = " UNION ALL ".join(self._selects(window, path, held))
-        add = self._values.add
-        return f"{found} ORDER BY {order} LIMIT {add(limit)} OFFSET {add(offset)}"
-
-    def _selects(self, window: _Window, path: Path, held: Sequence[str] = ()) -> list[str]:
-        """One query for each alternative of a path."""
-        if path.index is None:
-            begin = ["SELECT f.created_at_epoch_ms AS created, f.snapshot_id AS id"]
-            begin += ["FROM workflow_snapshot_attributes AS f"]
-            if held:
-                # Facts know nothing else of their workflow.
-                held = [exists("workflow_snapshots AS w", ["w.id = f.snapshot_id", *held])]
-            conditions = self._within(window, "f", "f.snapshot_id")
-        else:
-            begin = ["SELECT w.created_at_epoch_ms AS created, w.id AS id FROM workflow_snapshots AS w"]
-            # Databases without statistics take one index for as good as another.
-            begin += [following(self._connection, path.index)]
-            conditions = self._within(window, "w", "w.id")
-        return [
-            " ".join([*begin, "WHERE", " AND ".join([*conditions, alternative, *held])])
-            for alternative in path.alternatives
-        ]
-
-    def _within(self, window: _Window, table: str, number: str) -> list[str]:
-        """What keeps to the source, within the stretch of creation and after the page before."""
-        created, add = f"{table}.created_at_epoch_ms", self._values.add
-        conditions = [f"{table}.source = :source", *self._values.between(created, *window.created)]
-        if window.after is not None:
-            at, last = add(window.after.created_at_epoch_ms), add(window.after.number)
-            later = "<" if window.descending else ">"
-            conditions.append(f"{created} {later}= {at}")
-            conditions.append(f"({created} {later} {at} OR {number} {later} {last})")
-        return conditions
+        page.ids += await self._reader.ids(window, lead, page.offset, page.limit)

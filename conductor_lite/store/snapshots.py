@@ -19,6 +19,7 @@ from conductor_lite.store.database import Database
 from conductor_lite.store.dialect import insert
 from conductor_lite.store.snapshot_attributes import facts_of
 from conductor_lite.store.snapshot_classes import duration_class
+from conductor_lite.store.snapshot_marks import marks_of
 from conductor_lite.store.snapshot_records import (
     Place,
     SnapshotProgress,
@@ -148,15 +149,18 @@ class Snapshots:
         """
         for batch in _chunks(snapshots, BATCH_SIZE):
             # Worked out before anyone has to wait.
-            facts = {item.workflow_id: facts_of(item.attributes) for item in batch if item.attributes}
+            facts = [facts_of(item.attributes) for item in batch]
             facets = [snapshot_facets.facet_of(item) for item in batch]
-            rows = [_row(number, item, own["number"]) for item, own in zip(batch, facets, strict=True)]
+            rows = [
+                {"source": number, "facet": facet["number"], "marks": marks_of(item, own), **_row(item)}
+                for item, facet, own in zip(batch, facets, facts, strict=True)
+            ]
             async with self._db.write() as connection:
                 known = snapshot_facets.known(connection)
                 new = [own for own in facets if (number, own["number"]) not in known]
                 await snapshot_facets.add(connection, number, new)
                 await _upsert(connection, rows)
-                await _rewrite_facts(connection, number, batch, facts)
+                await _rewrite_facts(connection, number, rows, facts)
             known.update((number, own["number"]) for own in new)
 
     async def remove(self, number: int, workflow_ids: Collection[str]) -> None:
@@ -231,13 +235,19 @@ class Snapshots:
         return len(found)
 
     async def assign_facets(self) -> int:
-        """Give facets to one batch of what an older version saved; gives how many workflows had none."""
+        """Give facets and marks to one batch of what an older version saved; gives how many had none."""
+        columns = [workflow_snapshots.c.id, *COLUMNS]
         async with self._db.read() as connection:
-            found = await snapshot_facets.unassigned(connection, BATCH_SIZE)
-        if found:
+            found = await snapshot_facets.unassigned(connection, columns, BATCH_SIZE)
+        given = []
+        for source, row in found:
+            item = snapshot(row)
+            marks = marks_of(item, facts_of(item.attributes))
+            given.append(snapshot_facets.Given(row.id, source, snapshot_facets.facet_of(item), marks))
+        if given:
             async with self._db.write() as connection:
-                await snapshot_facets.assign(connection, found)
-        return len(found)
+                await snapshot_facets.assign(connection, given)
+        return len(given)
 
     async def count(self, application_id: str) -> int:
         """How many workflows of an application are known."""
@@ -309,11 +319,9 @@ def place(row: Row[Any]) -> Place:
     return Place(created_at_epoch_ms=row.created_at_epoch_ms, number=row.id)
 
 
-def _row(number: int, item: WorkflowSnapshot, facet_number: int) -> dict[str, Any]:
+def _row(item: WorkflowSnapshot) -> dict[str, Any]:
     created = item.created_at_epoch_ms
     return {
-        "source": number,
-        "facet": facet_number,
         "completed_class": duration_class(created, item.completed_at_epoch_ms),
         "dequeued_class": duration_class(created, item.dequeued_at_epoch_ms),
         **dict(zip(_FIELDS, _values(item), strict=True)),
@@ -331,29 +339,28 @@ async def _upsert(connection: AsyncConnection, rows: list[dict[str, Any]]) -> No
 
 
 async def _rewrite_facts(
-    connection: AsyncConnection,
-    number: int,
-    batch: Sequence[WorkflowSnapshot],
-    facts: dict[str, frozenset[int]],
+    connection: AsyncConnection, number: int, rows: list[dict[str, Any]], facts: Sequence[frozenset[int]]
 ) -> None:
-    """Attributes do not change while a workflow lives, but an id may be used anew after a deletion."""
-    if not facts:
-        return
+    """What facts say of their workflow changes with it."""
     table, attributes = workflow_snapshots.c, workflow_snapshot_attributes
-    query: Select[Any] = select(table.id, table.workflow_id, table.created_at_epoch_ms).where(
-        table.source == number, table.workflow_id.in_(list(facts))
+    query: Select[Any] = select(table.id, table.workflow_id).where(
+        table.source == number, table.workflow_id.in_([row["workflow_id"] for row in rows])
     )
-    rows = list(await connection.execute(query))
-    await connection.execute(delete(attributes).where(attributes.c.snapshot_id.in_([row.id for row in rows])))
+    ids = {workflow_id: row_id for row_id, workflow_id in await connection.execute(query)}
+    await connection.execute(delete(attributes).where(attributes.c.snapshot_id.in_(list(ids.values()))))
+    # An id may be there twice; what came last counts.
+    last = {row["workflow_id"]: (row, own) for row, own in zip(rows, facts, strict=True)}
     new = [
         {
             "source": number,
             "fact": fact,
-            "created_at_epoch_ms": row.created_at_epoch_ms,
-            "snapshot_id": row.id,
+            "created_at_epoch_ms": row["created_at_epoch_ms"],
+            "snapshot_id": ids[workflow_id],
+            "facet": row["facet"],
+            "marks": row["marks"],
         }
-        for row in rows
-        for fact in facts[row.workflow_id]
+        for workflow_id, (row, own) in last.items()
+        for fact in own
     ]
     if new:
         await connection.execute(attributes.insert(), new)

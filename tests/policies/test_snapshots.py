@@ -490,6 +490,7 @@ def test_all_facets_without_workflows_go_also_while_others_are_left_to_remove(
     play: Play, monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
     for module in (snapshots, snapshots_store):
+        monkeypatch.setattr(module, "BATCH_SIZE", 50)
         monkeypatch.setattr(module, "FACETS_BATCH_SIZE", 10)
     monkeypatch.setattr(snapshots, "PRUNE_BATCHES", batches)
 
@@ -573,13 +574,13 @@ def test_what_an_older_version_saved_gets_facets_a_part_in_each_round(
             stage.history.add(f"w{number:04}", T0 + number)
         await stage.turn()
         async with stage.scene.conductor.db.write() as connection:
-            await connection.exec_driver_sql("UPDATE workflow_snapshots SET facet = NULL")
+            await connection.exec_driver_sql("UPDATE workflow_snapshots SET facet = NULL, marks = NULL")
             await connection.exec_driver_sql("DELETE FROM workflow_snapshot_facets")
         missing = []
         for _ in range(4):
             await stage.policy.round()
             async with stage.scene.conductor.db.read() as connection:
-                query = "SELECT count(*) FROM workflow_snapshots WHERE facet IS NULL"
+                query = "SELECT count(*) FROM workflow_snapshots WHERE marks IS NULL"
                 missing.append((await connection.exec_driver_sql(query)).scalar_one() // snapshots.BATCH_SIZE)
         assert missing == [3, 1, 0, 0]
 

@@ -4,6 +4,7 @@ What a filter means to an SDK is tested in `tests/operations/test_snapshot_equal
 """
 
 import asyncio
+import json
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,8 @@ from sqlalchemy import event
 from conductor_lite.store import revisions, snapshot_search, snapshots
 from conductor_lite.store.applications import Applications
 from conductor_lite.store.database import Database
+from conductor_lite.store.snapshot_attributes import facts_asked_for, facts_of
+from conductor_lite.store.snapshot_classes import duration_class
 from conductor_lite.store.snapshot_records import Place, SnapshotFilters, WorkflowSnapshot
 from conductor_lite.store.snapshot_search import SnapshotSearch
 from conductor_lite.store.snapshots import Snapshots
@@ -29,15 +32,33 @@ T0 = 1_760_000_000_000
 ROWS = 400
 STATUSES = ("PENDING", "SUCCESS", "ERROR", "CANCELLED")
 QUEUES = ("fast", "slow", "bulk")
+#: What is asked for, of what workflows may have.
+ATTRIBUTES: tuple[dict[str, Any], ...] = (
+    {"tier": "gold"},
+    {"tier": "gold", "shop": "ship"},
+    {"tags": ["a"], "shop": "mail"},
+    {"tags": ["a", "b"]},
+)
+
+
+#: What was made from workflows, and of how many facts it is not what their workflow has.
+MADE = "SELECT workflow_id, facet || ' ' || marks FROM workflow_snapshots"
+ASTRAY = (
+    "SELECT count(*) FROM workflow_snapshot_attributes AS f"
+    " JOIN workflow_snapshots AS w ON w.id = f.snapshot_id"
+    " WHERE f.facet IS NOT w.facet OR f.marks IS NOT w.marks"
+)
 
 
 def _workflow(number: int, chance: random.Random) -> WorkflowSnapshot:
     """Versions follow each other, several workflows are created at one time, and some things never meet."""
     name = chance.choice(("charge", "ship", "mail"))
     status = chance.choice(STATUSES)
+    created = T0 + number // 4
+    attributes = {"tier": chance.choice(("gold", "none")), "shop": name, "tags": chance.sample("abc", 2)}
     return WorkflowSnapshot(
-        workflow_id=f"w-{number:03}",
-        created_at_epoch_ms=T0 + number // 4,
+        workflow_id=f"{chance.choice(('batch-of-', 'w-'))}{number:03}",
+        created_at_epoch_ms=created,
         status="SUCCESS" if name == "ship" and status == "ERROR" else status,
         finished=status != "PENDING",
         workflow_name=name,
@@ -46,8 +67,11 @@ def _workflow(number: int, chance: random.Random) -> WorkflowSnapshot:
         application_version=str(number * 4 // ROWS),
         executor_id=chance.choice("ab"),
         was_forked_from=chance.choice((True, False, None)),
+        forked_from="w-001" if chance.random() < 0.2 else None,
         parent_workflow_id="w-000" if chance.random() < 0.2 else None,
-        completed_at_epoch_ms=T0 + number // 4 + chance.randrange(9) if status != "PENDING" else None,
+        dequeued_at_epoch_ms=created + chance.randrange(5) if chance.random() < 0.5 else None,
+        completed_at_epoch_ms=created + chance.randrange(9) if status != "PENDING" else None,
+        attributes=json.dumps(attributes) if chance.random() < 0.7 else None,
         schedule_name="nightly" if name == "mail" and chance.random() < 0.5 else None,
         application_name=chance.choice(("shop", None)),
     )
@@ -67,7 +91,12 @@ def _filters(chance: random.Random) -> SnapshotFilters:
         "queues_only": True,
         "authenticated_user": ("ann",),
         "executor_id": ("a",),
-        "completed": (T0 + chance.randrange(100), None),
+        "parent_workflow_id": ("w-000", "never"),
+        "forked_from": ("w-001",),
+        "workflow_id_prefix": chance.choice((("batch-of-",), ("w", "batch-of-2"), ("bat",), ("w-1", "w-10"))),
+        "facts": facts_asked_for(chance.choice(ATTRIBUTES)),
+        "completed": (T0 + chance.randrange(100), chance.choice((None, T0 + 60))),
+        "dequeued": (None, T0 + chance.randrange(100)),
         "created": (T0 + chance.randrange(50), T0 + 50 + chance.randrange(50)),
     }
     return SnapshotFilters(
@@ -79,10 +108,14 @@ def _matches(item: WorkflowSnapshot, filters: SnapshotFilters) -> bool:
     for name in ("workflow_name", "status", "queue_name", "application_version", "schedule_name"):
         if getattr(filters, name) and getattr(item, name) not in getattr(filters, name):
             return False
-    for name in ("authenticated_user", "executor_id"):
+    for name in ("authenticated_user", "executor_id", "parent_workflow_id", "forked_from"):
         if getattr(filters, name) and getattr(item, name) not in getattr(filters, name):
             return False
-    for kind in ("created", "completed"):
+    if filters.workflow_id_prefix and not item.workflow_id.startswith(filters.workflow_id_prefix):
+        return False
+    if not facts_of(item.attributes).issuperset(filters.facts):
+        return False
+    for kind in ("created", "completed", "dequeued"):
         at, (first, last) = getattr(item, f"{kind}_at_epoch_ms"), getattr(filters, kind)
         if (first is not None or last is not None) and at is None:
             return False
@@ -146,6 +179,12 @@ class Shelf:
             had = await connection.exec_driver_sql("SELECT source, facet FROM workflow_snapshots")
             return {tuple(row) for row in there}, {tuple(row) for row in had}
 
+    async def made(self) -> tuple[dict[str, str], int]:
+        """The facet and marks of each workflow, and how many facts have others."""
+        async with self.db.read() as connection:
+            made = [tuple(row) for row in await connection.exec_driver_sql(MADE)]
+            return dict(made), (await connection.exec_driver_sql(ASTRAY)).scalar_one()
+
 
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,9 +246,25 @@ def test_what_an_older_version_saved_is_found_before_it_has_facets_and_after(
         )
         names = WorkflowSnapshot.__struct_fields__
         connection.executemany(
-            f"INSERT INTO workflow_snapshots (source, {', '.join(names)})"
-            f" VALUES (1, {', '.join('?' * len(names))})",
-            [msgspec.structs.astuple(item) for item in items],
+            f"INSERT INTO workflow_snapshots (source, completed_class, dequeued_class, {', '.join(names)})"
+            f" VALUES (1, ?, ?, {', '.join('?' * len(names))})",
+            [
+                (
+                    duration_class(item.created_at_epoch_ms, item.completed_at_epoch_ms),
+                    duration_class(item.created_at_epoch_ms, item.dequeued_at_epoch_ms),
+                    *msgspec.structs.astuple(item),
+                )
+                for item in items
+            ],
+        )
+        connection.executemany(
+            "INSERT INTO workflow_snapshot_attributes (source, fact, created_at_epoch_ms, snapshot_id)"
+            " VALUES (1, ?, ?, ?)",
+            [
+                (fact, item.created_at_epoch_ms, row_id)
+                for row_id, item in enumerate(items, 1)
+                for fact in facts_of(item.attributes)
+            ],
         )
 
     async def body(db: Database) -> None:
@@ -221,12 +276,20 @@ def test_what_an_older_version_saved_is_found_before_it_has_facets_and_after(
         given = []
         while batch := await shelf.store.assign_facets():
             given.append(batch)
+            if len(given) == 4:
+                # Half of them are without.
+                await shelf.compare(20, chance)
         assert sum(given) == ROWS - 1
         assert max(given) == snapshots.BATCH_SIZE
         await shelf.compare(20, chance)
         there, had = await shelf.facets()
         assert there == had
         assert (1, None) not in had
+        # Facts say the same, and so would have been saved by this version.
+        made = await shelf.made()
+        assert made[1] == 0
+        await shelf.save(list(shelf.items.values()))
+        assert await shelf.made() == made
 
     run(body)
 
