@@ -147,6 +147,21 @@
 
   // --- Clicks ------------------------------------------------------------------------------------------------
 
+  // Beside an open dialog: its backdrop counts as the dialog itself.
+  const outside = ({ target, clientX, clientY }) => {
+    if (!(target instanceof HTMLDialogElement)) return false;
+    const { left, right, top, bottom } = target.getBoundingClientRect();
+    return clientX < left || clientX > right || clientY < top || clientY > bottom;
+  };
+
+  // A slip of the hand must not throw away what was typed.
+  const filledIn = (dialog) => $$("input:not([type=hidden]), textarea", dialog).some((field) =>
+    field.value !== field.defaultValue || field.checked !== field.defaultChecked);
+
+  // Text that is selected with the mouse from within a dialog often ends beside it.
+  let pressedOutside = false;
+  document.addEventListener("pointerdown", (event) => { pressedOutside = outside(event); });
+
   document.addEventListener("click", (event) => {
     const copyButton = event.target.closest("[data-copy]");
     if (copyButton) return void copy(copyButton);
@@ -160,8 +175,7 @@
       return;
     }
     if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
-    // A click on the backdrop lands on the dialog itself; one inside lands on what it holds.
-    if (event.target instanceof HTMLDialogElement && event.target.open) event.target.close();
+    if (pressedOutside && outside(event) && event.target.open && !filledIn(event.target)) event.target.close();
   });
 
   document.addEventListener("change", (event) => {

@@ -155,6 +155,32 @@ def test_tab_begins_with_a_way_past_the_navigation(
     expect(page.locator("main")).to_be_focused()
 
 
+def test_a_dialog_closes_by_a_click_beside_it_unless_something_was_typed(
+    pictured: tuple[str, PicturedOperations], open_page: Open
+) -> None:
+    page = open_page(pictured[0] + "/keys")
+    dialog = page.get_by_role("dialog", name="Rename the key orders-prod")
+    page.get_by_role("link", name="Rename orders-prod").click()
+    field = dialog.get_by_label("New name")
+    expect(field).to_be_focused()
+    box = field.bounding_box()
+    assert box
+    middle = box["y"] + box["height"] / 2
+    # Text that is selected with the mouse, up to beyond the edge.
+    page.mouse.move(box["x"] + 60, middle)
+    page.mouse.down()
+    page.mouse.move(20, middle, steps=4)
+    page.mouse.up()
+    assert field.evaluate("field => field.selectionEnd > field.selectionStart")
+    expect(dialog).to_be_visible()
+    field.fill("something else")
+    page.mouse.click(20, 20)
+    expect(field).to_have_value("something else")
+    field.fill("orders-prod")
+    page.mouse.click(20, 20)
+    expect(dialog).to_be_hidden()
+
+
 def test_copying_takes_the_whole_id(pictured: tuple[str, PicturedOperations], open_page: Open) -> None:
     page = open_page(pictured[0] + "/apps/orders/executors")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
