@@ -69,7 +69,7 @@ def test_a_half_open_connection_is_noticed_and_its_executor_recovered(tmp_path: 
         scene.await_lines_of(app, 4)
         # The machine is gone with its network: no socket ever hears of it.
         proxy.set(Mode.SWALLOW)
-        app.send_signal(signal.SIGSTOP)
+        scene.freeze(app)
         scene.release()
         gone_at = time.monotonic()
         scene.await_status(app, None)

@@ -1,6 +1,5 @@
 """A process dies amid its workflows: another one of its version finishes them, whatever happens meanwhile."""
 
-import signal
 from pathlib import Path
 
 from support.scene import Scene
@@ -183,7 +182,7 @@ def test_when_the_one_that_recovers_vanishes_before_its_answer_a_third_does_it(t
         doomed, successor = scene.spawn(start=6), scene.spawn()
         scene.start(doomed, successor)
         scene.await_lines_of(doomed, 6)
-        successor.send_signal(signal.SIGSTOP)
+        scene.freeze(successor)
         doomed.kill()
         # Asked for the recovery, it will never answer.
         scene.await_status(doomed, "DEAD")

@@ -20,6 +20,13 @@ class ProcessError(AssertionError):
     """A child did not do what the test needs of it; the text ends with the tail of its output."""
 
 
+def _state(thread: Path) -> str:
+    """What Linux says of a thread, in one letter; one that has ended stands still."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    return "T"
+
+
 class Process:
     """One child process, to be used in a ``with`` statement, which kills its whole group however it ends.
 
@@ -90,6 +97,16 @@ class Process:
     def send_signal(self, signum: signal.Signals) -> None:
         """Signal the child alone, not its group."""
         self._popen.send_signal(signum)
+
+    def freeze(self) -> None:
+        """SIGSTOP the child alone, and wait until every thread of it stands still."""
+        self.send_signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.pid}/task")
+
+        def still() -> bool:
+            return all(_state(thread) == "T" for thread in threads.iterdir())
+
+        self.wait_until(still, 30, "it to stand still")
 
     def terminate(self, deadline_secs: float = 60) -> int:
         """SIGTERM the child and return its exit status.

@@ -1,6 +1,7 @@
 """What a test of real executors works with: a conductor, ledger applications, proxies, the ledger."""
 
 import json
+import signal
 import sqlite3
 import sys
 from collections import Counter
@@ -149,6 +150,21 @@ class Scene:
             30,
             "the executors to be on record",
         )
+
+    def freeze(self, app: LedgerApp) -> None:
+        """SIGSTOP a process, but not amid a write: the file would stay locked for those that are to go on."""
+
+        def stopped_without_a_lock() -> bool:
+            app.freeze()
+            with closing(sqlite3.connect(self.database, timeout=5)) as connection:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    app.send_signal(signal.SIGCONT)
+                    return False
+            return True
+
+        wait_until(stopped_without_a_lock, 60, "a moment at which it holds no lock")
 
     def workflows(self) -> dict[str, str]:
         """Each workflow's status, from the application's own database."""
