@@ -49,7 +49,7 @@ def _servers_and_clients_are_brisk() -> Iterator[None]:
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Runs an async function on a served conductor."""
-    settings = Settings(data_dir=tmp_path / "data", port=0, dev=True, request_timeout_secs=5)
+    settings = Settings(data_dir=tmp_path / "data", port=0, dev=True)
 
     def run(body: Callable[[Served], Awaitable[Any]]) -> Any:
         async def whole() -> Any:

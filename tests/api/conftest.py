@@ -38,7 +38,7 @@ def run(settings: Settings) -> Callable[[Body], Any]:
         async with open_conductor(settings) as conductor:
             await conductor.start()
             transport = httpx.ASGITransport(build_app(conductor))
-            async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as client:
+            async with httpx.AsyncClient(transport=transport, base_url=BASE_URL, timeout=60) as client:
                 try:
                     return await body(Api(conductor, client))
                 finally:
@@ -54,7 +54,7 @@ def run_served(settings: Settings) -> Callable[[Body], Any]:
     async def whole(body: Body) -> Any:
         async with open_conductor(settings) as conductor:
             await conductor.start()
-            async with _served(conductor) as url, httpx.AsyncClient(base_url=url) as client:
+            async with _served(conductor) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
                 try:
                     return await body(Api(conductor, client))
                 finally:

@@ -100,11 +100,11 @@ def test_the_documented_example_is_shown_made_and_kept(scene: Scene) -> None:
     assert scene.changes() == []
 
     # The console marks what is declared and nothing else.
-    page = httpx.get(f"{conductor.url}/apps/shop/settings").text
+    page = httpx.get(f"{conductor.url}/apps/shop/settings", timeout=60).text
     marked = re.findall(r"<label for=\"([a-z_]+)\">[^<]*<span class=\"tag\"[^>]*>declared in", page)
     assert {"executor_timeout_secs", "private_mode", "recover_unknown_executors"} <= set(marked)
     assert "change it in that file" in page
-    assert "declared in" not in httpx.get(f"{conductor.url}/apps/operations/settings").text
+    assert "declared in" not in httpx.get(f"{conductor.url}/apps/operations/settings", timeout=60).text
 
     # What people change is put back, an address too; what they make is left alone.
     conductor.call("PATCH", "/apps/shop", {"executorTimeoutSecs": 99})

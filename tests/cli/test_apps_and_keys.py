@@ -123,7 +123,7 @@ def test_server_is_found_by_its_address_and_asks_for_a_valid_key(tmp_path: Path)
             *("key", "create", "reader", "--permission", "application.read", "--data-dir", tmp_path / "data"),
             cwd=tmp_path,
         ).out.strip()
-        assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/healthz", trust_env=False, timeout=60).status_code == 200
 
         def remote(key: str, *command_line: str) -> Finished:
             env = {"CONDUCTOR_LITE_URL": url, "CONDUCTOR_LITE_KEY": key}

@@ -18,7 +18,7 @@ from support.process import Process
 from conductor_lite import __version__
 
 READY = re.compile(r"conductor-lite is ready(?P<mode>.*): (?P<url>http://\S+) \(data in (?P<data>.+)\)")
-READY_SECS = 30.0
+READY_SECS = 60.0
 
 
 def launched(folder: Path, *arguments: str | Path) -> Process:
@@ -57,7 +57,10 @@ def test_server_says_once_that_it_is_ready_and_stops_cleanly(tmp_path: Path, sig
             assert found is not None, line
             assert found["mode"] == " in development mode"
             assert found["data"] == "./conductor-data"
-            assert httpx.get(f"{found['url']}/healthz", trust_env=False).json()["version"] == __version__
+            assert (
+                httpx.get(f"{found['url']}/healthz", trust_env=False, timeout=60).json()["version"]
+                == __version__
+            )
             process.send_signal(signum)
             out, err = process.communicate(timeout=60)
         finally:
@@ -96,7 +99,7 @@ def test_folder_held_by_a_live_process_is_refused_naming_it(running: tuple[Path,
     assert finished.status == 1
     assert f"Process {pid} already uses the data folder" in finished.complaint
     assert url in finished.complaint
-    assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+    assert httpx.get(f"{url}/healthz", trust_env=False, timeout=60).status_code == 200
 
 
 def test_killed_server_leaves_nothing_that_keeps_the_next_from_starting(tmp_path: Path) -> None:

@@ -220,15 +220,22 @@ class Scene:
         await policy.sync(application, Sync(store, source.number, source.progress))
 
 
-def play(folder: Path, body: Callable[[Scene], Awaitable[None]], *, kept_secs: float = 0) -> None:
+def play(
+    folder: Path,
+    body: Callable[[Scene], Awaitable[None]],
+    *,
+    kept_secs: float = 0,
+    request_timeout_secs: float = 15,
+) -> None:
     """Run a test on a conductor with the bookshop connected to it.
 
     Args:
         folder: gets the conductor's data.
         body: the test.
         kept_secs: how long answers are shared; tests that change things between two looks must not wait.
+        request_timeout_secs: how long an executor may take to answer; short where it never does.
     """
-    settings = Settings(data_dir=folder / "data", port=0, dev=True, request_timeout_secs=2)
+    settings = Settings(data_dir=folder / "data", port=0, dev=True, request_timeout_secs=request_timeout_secs)
 
     async def whole() -> None:
         async with (

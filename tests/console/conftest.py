@@ -25,7 +25,9 @@ def browse(tmp_path: Path) -> Browse:
             given = {"data_dir": tmp_path / "data folder", "port": 0, **settings}
             async with (
                 served(Settings(**given)) as scene,
-                httpx.AsyncClient(base_url=scene.url, trust_env=False, follow_redirects=True) as client,
+                httpx.AsyncClient(
+                    base_url=scene.url, trust_env=False, follow_redirects=True, timeout=60
+                ) as client,
             ):
                 return await body(scene, client)
 

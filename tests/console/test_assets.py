@@ -15,7 +15,10 @@ from conductor_lite.console.accepting import takes_gzip
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
-    with serving(Starlette(routes=assets.static_routes())) as url, httpx.Client(base_url=url) as client:
+    with (
+        serving(Starlette(routes=assets.static_routes())) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
         yield client
 
 

@@ -24,7 +24,7 @@ from conductor_lite.console.site import Site
 from conductor_lite.errors import NoHealthyExecutorError, UnauthenticatedError
 from conductor_lite.fleet.changes import Changes
 
-DEADLINE_SECS = 5
+DEADLINE_SECS = 60
 
 
 class Reader:

@@ -135,7 +135,7 @@ def test_a_silent_executor_holds_up_no_other_page_and_nothing_piles_up(tmp_path:
         assert scene.served.conductor.operations.workflows._context._shared.kept == 0
 
     with patch.object(site, "VIEW_SECS", 60.0):
-        play(tmp_path, body)
+        play(tmp_path, body, request_timeout_secs=2)
 
 
 def test_an_executor_that_vanishes_while_it_is_asked_leaves_what_is_on_record(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def connect() -> Iterator[Connect]:
             )
             app = Starlette(routes=[route for page in pages for route in page(site).routes()])
             url = stack.enter_context(serving(app))
-            return stack.enter_context(httpx.Client(base_url=url, follow_redirects=True))
+            return stack.enter_context(httpx.Client(base_url=url, follow_redirects=True, timeout=60))
 
         yield to
 

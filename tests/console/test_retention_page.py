@@ -33,7 +33,11 @@ async def scripted(scene: Served) -> ScriptedExecutor:
 
 def browser(scene: Served) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=scene.url, trust_env=False, headers={"Origin": scene.url}, follow_redirects=True
+        base_url=scene.url,
+        trust_env=False,
+        headers={"Origin": scene.url},
+        follow_redirects=True,
+        timeout=60,
     )
 
 

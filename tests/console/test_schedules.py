@@ -70,7 +70,7 @@ async def posted(client: httpx.AsyncClient, path: str, **fields: str) -> httpx.R
 
 
 def browser(scene: Served) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=scene.url, trust_env=False, headers={"Origin": scene.url})
+    return httpx.AsyncClient(base_url=scene.url, trust_env=False, headers={"Origin": scene.url}, timeout=60)
 
 
 def test_schedules_are_told_in_words_with_their_next_run(run: Run) -> None:

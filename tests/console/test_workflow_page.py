@@ -594,7 +594,7 @@ def test_an_executor_that_does_not_answer_is_told_from_none(tmp_path: Path) -> N
         assert "The executors that are connected did not answer" in page
         assert "took 5 s" in page
 
-    play(tmp_path, body)
+    play(tmp_path, body, request_timeout_secs=2)
 
 
 def test_steps_that_cannot_be_fetched_do_not_take_the_page_with_them(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def run_table(folder: Path, body: Body) -> None:
     """Run an async function on a table."""
 
     async def whole() -> None:
-        settings = Settings(data_dir=folder / "data", port=0, dev=True, request_timeout_secs=5)
+        settings = Settings(data_dir=folder / "data", port=0, dev=True)
         async with served(settings) as scene:
             await scene.application_id()
             shelf = Shelf()

@@ -10,7 +10,7 @@ from support.process import Process
 from support.wait import wait_until
 
 #: Rules are judged every 15 seconds.
-JUDGED_SECS = 40.0
+JUDGED_SECS = 120.0
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def run(command: list[str | Path], folder: Path) -> str:
 
 def test_generated_client_lists_workflows(orders: Orders, tmp_path: Path) -> None:
     tool = Path(require("openapi-python-client"))
-    document = httpx.get(f"{orders.conductor.url}/openapi-3.0.json", trust_env=False)
+    document = httpx.get(f"{orders.conductor.url}/openapi-3.0.json", trust_env=False, timeout=60)
     (tmp_path / "openapi.json").write_bytes(document.content)
     # Without hooks: the formatter that it would run is no matter of ours.
     (tmp_path / "config.yml").write_text("post_hooks: []\n")

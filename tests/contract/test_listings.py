@@ -32,7 +32,7 @@ MIB = 1 << 20
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Runs an async function on a served conductor."""
-    settings = Settings(data_dir=tmp_path / "data", port=0, dev=True, request_timeout_secs=10)
+    settings = Settings(data_dir=tmp_path / "data", port=0, dev=True)
 
     def run(body: Callable[[Served], Awaitable[Any]]) -> Any:
         async def whole() -> Any:
@@ -174,7 +174,7 @@ def test_workflows_that_arrive_between_pages_make_none_appear_twice(run: Run) ->
 async def receive(scene: Served, received: list[bytes]) -> None:
     """Collect what arrives of a listing, however it ends."""
     async with (
-        httpx.AsyncClient(base_url=scene.url, trust_env=False) as client,
+        httpx.AsyncClient(base_url=scene.url, trust_env=False, timeout=60) as client,
         client.stream("GET", WORKFLOWS) as answer,
     ):
         assert answer.status_code == 200
@@ -235,7 +235,7 @@ def test_caller_who_leaves_in_the_middle_stops_the_asking(run: Run) -> None:
         )
         await scene.connected(endless)
         async with (
-            httpx.AsyncClient(base_url=scene.url, trust_env=False) as client,
+            httpx.AsyncClient(base_url=scene.url, trust_env=False, timeout=60) as client,
             client.stream("GET", WORKFLOWS) as answer,
         ):
             await anext(answer.aiter_bytes())

@@ -8,7 +8,7 @@ from support.orders import Orders
 from support.wait import wait_until
 
 #: A minute must end, be over for some seconds, and a round must come.
-DEADLINE_SECS = 100.0
+DEADLINE_SECS = 240.0
 
 
 def _sums(orders: Orders, *families: str) -> dict[tuple[str, str], float]:

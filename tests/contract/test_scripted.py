@@ -58,12 +58,17 @@ ASKING: list[tuple[str, str, Any, Any]] = [
 ]
 
 
+#: How long an executor gets to answer where it never does.
+SILENCE_SECS = 0.5
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Runs an async function on a served conductor whose executors get half a second to answer."""
-    settings = Settings(data_dir=tmp_path / "data", port=0, dev=True, request_timeout_secs=0.5)
+    """Runs an async function on a served conductor; further settings as given."""
 
-    def run(body: Callable[[Served], Awaitable[Any]]) -> Any:
+    def run(body: Callable[[Served], Awaitable[Any]], **changes: Any) -> Any:
+        settings = Settings(data_dir=tmp_path / "data", port=0, dev=True, **changes)
+
         async def whole() -> Any:
             async with served(settings) as scene:
                 await scene.application_id()
@@ -170,7 +175,7 @@ def test_silence_of_every_executor_is_502(run: Run) -> None:
         assert [one.count(protocol.ListQueues) for one in silent] == [1, 1]
         assert (await ask(scene, "POST", "/workflows/w-1/cancel", None)).status_code == 502
 
-    run(scenario)
+    run(scenario, request_timeout_secs=SILENCE_SECS)
 
 
 def test_deadline_of_the_callers_own_is_504_and_no_earlier(run: Run) -> None:
@@ -185,7 +190,7 @@ def test_deadline_of_the_callers_own_is_504_and_no_earlier(run: Run) -> None:
         answer = await ask(scene, "GET", "/queues", None, headers={"Conductor-Deadline-Secs": "60"})
         assert answer.status_code == 502
 
-    run(scenario)
+    run(scenario, request_timeout_secs=SILENCE_SECS)
 
 
 def test_deadline_holds_for_all_questions_of_an_operation_together(run: Run) -> None:
@@ -205,7 +210,7 @@ def test_deadline_holds_for_all_questions_of_an_operation_together(run: Run) -> 
         (entry,) = await scene.audit("workflow.cancel")
         assert (entry.status, entry.details["error"]) == ("failure", answer.json()["detail"])
 
-    run(scenario)
+    run(scenario, request_timeout_secs=SILENCE_SECS)
 
 
 def test_deadline_that_is_none_is_422(run: Run) -> None:

@@ -14,9 +14,7 @@ from conductor_lite.config import Settings
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Runs an async function on a served conductor."""
-    settings = Settings(
-        data_dir=tmp_path / "data", port=0, dev=True, executor_timeout_secs=1, request_timeout_secs=2
-    )
+    settings = Settings(data_dir=tmp_path / "data", port=0, dev=True, executor_timeout_secs=1)
 
     def run(body: Callable[[Served], Awaitable[Any]]) -> Any:
         async def whole() -> Any:

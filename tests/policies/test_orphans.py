@@ -85,6 +85,8 @@ async def executor_that_tells(scene: Served, *, old_sdk: bool = False) -> Script
 
     executor.on(GetWorkflowAggregates, aggregates)
     executor.on(ListWorkflows, listing)
+    # On a slow machine the server's own sweep would look as well.
+    await scene.conductor._policies.stop()
     return await scene.connected(executor)
 
 

@@ -111,10 +111,12 @@ Play = Callable[[Body], None]
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
     """Runs an async function on a ``Stage``."""
-    settings = Settings(data_dir=tmp_path / "data", port=0, dev=True, request_timeout_secs=5)
+    settings = Settings(data_dir=tmp_path / "data", port=0, dev=True, request_timeout_secs=60)
 
     async def whole(body: Body) -> None:
         async with served(settings) as scene:
+            # On a slow machine the server's own policy would have its turns in between.
+            await scene.conductor._policies.stop()
             await scene.application_id()
             application = await Applications(scene.conductor.db).get("local", APPLICATION)
             assert application is not None
@@ -569,7 +571,6 @@ def test_what_an_older_version_saved_gets_facets_a_part_in_each_round(
 ) -> None:
     async def body(stage: Stage) -> None:
         monkeypatch.setattr(snapshots, "FACET_BATCHES", 2)
-        await stage.scene.conductor._policies.stop()
         for number in range(snapshots.BATCH_SIZE * 5):
             stage.history.add(f"w{number:04}", T0 + number)
         await stage.turn()
@@ -671,8 +672,6 @@ def test_what_a_deleted_application_leaves_is_cleared_away(play: Play) -> None:
         for number in range(snapshots.BATCH_SIZE * 2 + 1):
             stage.history.add(f"w{number}", T0, attributes='{"tenant": "x"}')
         await stage.turn()
-        # Or the server's own policy might be quicker.
-        await stage.scene.conductor._policies.stop()
         await Applications(stage.scene.conductor.db).delete(stage.application.id)
         assert await stage.store.deserted() == [stage.sync.number]
         await stage.policy.round()

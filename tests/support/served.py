@@ -110,7 +110,7 @@ class Served:
 
     async def http(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One HTTP request."""
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=60) as client:
             return await client.request(method, path, **options)
 
 
