@@ -181,6 +181,7 @@ class SchedulesPage:
             path=named_url(name, "schedules", schedule_name).partition("?")[0],
             topics=(application_topic(application.record.id),),
             poll_secs=LIVE_SECS,
+            styles=("overview.css",),
             data=SchedulePageView(
                 name=schedule_name,
                 schedule=None

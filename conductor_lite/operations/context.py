@@ -199,6 +199,10 @@ class Context:
                 raise
             raise ExecutorReportedError(_WITHHELD, _WITHHELD) from None
 
+    def remade(self, application_id: str) -> int:
+        """Grows when workflows may have been made anew under ids that they had before."""
+        return self._shared.remade(application_id)
+
     @asynccontextmanager
     async def audited(
         self, actor: Actor, operation: str, target_type: str, target_id: str

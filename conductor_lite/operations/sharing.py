@@ -5,6 +5,7 @@ What one such look reads of our own database it reads once, too.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ import msgspec
 from conductor_lite.errors import DeadlineExceededError
 from conductor_lite.operations.deadline import remaining_secs
 from conductor_lite.protocol import (
+    Delete,
     GetMetrics,
     GetQueue,
     GetSchedule,
@@ -24,6 +26,7 @@ from conductor_lite.protocol import (
     GetWorkflowEvents,
     GetWorkflowNotifications,
     GetWorkflowStreams,
+    ImportWorkflow,
     ListApplicationVersions,
     ListQueuedWorkflows,
     ListQueues,
@@ -32,6 +35,8 @@ from conductor_lite.protocol import (
     ListWorkflows,
     Reply,
     Request,
+    Restart,
+    Resume,
 )
 
 R = TypeVar("R", bound=Reply)
@@ -60,6 +65,9 @@ READS: tuple[type[Request[Any]], ...] = (
     ListSteps,
     ListWorkflows,
 )
+
+#: Of these, those after which something else may be on record of a workflow whose times are the same.
+REMAKES: tuple[type[Request[Any]], ...] = (Delete, ImportWorkflow, Restart, Resume)
 
 #: What the look in this task has read of the database; None outside of a look, where nothing is shared.
 _seen: ContextVar[dict[Hashable, Any] | None] = ContextVar("seen", default=None)
@@ -100,6 +108,12 @@ class SharedAnswers:
     def __init__(self) -> None:
         # By application and question; each leaves when its time is over or something was changed.
         self._asked: dict[tuple[str, bytes], asyncio.Task[Any]] = {}
+        # By application, how often workflows were asked for to be made anew.
+        self._remade: Counter[str] = Counter()
+
+    def remade(self, application_id: str) -> int:
+        """Grows when workflows may have been made anew under ids that they had before."""
+        return self._remade[application_id]
 
     @property
     def kept(self) -> int:
@@ -122,6 +136,8 @@ class SharedAnswers:
                 return await ask()
             finally:
                 self._forget(application_id)
+                if isinstance(request, REMAKES):
+                    self._remade[application_id] += 1
         if _seen.get() is None:
             return await ask()
         key = (application_id, msgspec.json.encode(request))

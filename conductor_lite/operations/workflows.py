@@ -205,6 +205,13 @@ class Workflows:
         application = await self._context.application(actor, application_name)
         return (await self._context.ask(application, GetStepAggregates(body=body))).aggregates
 
+    def remade(self, application: ApplicationRecord) -> int:
+        """Grows when workflows may have been made anew, by whoever did it through this server.
+
+        Whoever keeps what was on record of a workflow asks again after that, for its times may be the same.
+        """
+        return self._context.remade(application.id)
+
     async def _page(
         self, application: ApplicationRecord, filters: WorkflowFilters, limit: int, offset: int
     ) -> list[WorkflowRecord]:

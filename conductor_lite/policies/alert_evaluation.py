@@ -216,7 +216,7 @@ def resolved(rule_type: str, fired_message: str, metadata: Mapping[str, str], no
 
 def _workflows(number: int, name: str) -> str:
     words = plural(number, "workflow")
-    return words if name == _EVERY else f"{words} {name}"
+    return words if name == _EVERY else f"{words} named {name}"
 
 
 def _named(names: Mapping[str, int] | Sequence[str]) -> str:

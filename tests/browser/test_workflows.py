@@ -42,7 +42,7 @@ def wait_until_live(page: Page) -> None:
 
 
 def ids(page: Page) -> list[str]:
-    return [str(button.get_attribute("data-copy")) for button in page.locator("tbody .id").all()]
+    return [str(button.get_attribute("data-copy")) for button in page.locator("tbody td .id").all()]
 
 
 @carries_out(
@@ -93,6 +93,28 @@ def test_narrow_by_typing_choosing_and_clicking(showcase: Showcase, open_page: O
     page.get_by_label("Has a parent").select_option("no")
     expect(page.locator("tbody tr")).to_have_count(3)
     expect(page).to_have_url(re.compile(r"\?status=ERROR&has_parent=no$"))
+
+
+def test_on_a_phone_what_is_most_needed_is_in_sight(showcase: Showcase, open_page: Open) -> None:
+    page = open_page(table(showcase, "id=held-0"), width=360)
+    held = row(page, "held-0")
+    needed = [
+        held.get_by_text("Pending"),
+        held.get_by_role("link", name="held", exact=True),
+        held.get_by_role("button", name="Copy held-0"),
+        held.locator("time:visible").first,
+    ]
+    for each in needed:
+        expect(each).to_be_visible()
+        box = each.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 360
+        # Nothing lies over it.
+        assert each.evaluate(
+            "e => { const {left, top, width, height} = e.getBoundingClientRect();"
+            " const at = document.elementFromPoint(left + width / 2, top + height / 2);"
+            " return e.contains(at) || at.contains(e); }"
+        )
 
 
 def test_rows_change_in_place_while_others_are_selected_by_keyboard(

@@ -333,8 +333,10 @@ def test_what_there_is_to_narrow_by(on_table: Run) -> None:
         await table.scene.await_status("exec-1", "DISCONNECTED")
 
         async def unknown() -> bool:
-            return "None that the application can tell of now." in await asked(table, "/apps/shop/known")
+            return "None that is known now." in await asked(table, "/apps/shop/known")
 
+        # Names were never snapshotted; queues are as they were last told.
         await wait_until_async(unknown, 5, "the page to say that nobody can tell")
+        assert "mail" in await asked(table, "/apps/shop/known")
 
     on_table(body)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import httpx
 import pytest
 from console.bookshop import NOW_MS, PAGE, Scene, play, step, text_of, workflow
 from support.served import APPLICATION, LOCAL
@@ -17,6 +18,8 @@ from conductor_lite.console.urls import workflow_url
 from conductor_lite.console.workflow import carried
 from conductor_lite.operations.applications import ApplicationChanges
 from conductor_lite.protocol import (
+    Delete,
+    DeleteReply,
     EventRecord,
     GetWorkflow,
     GetWorkflowEvents,
@@ -26,12 +29,16 @@ from conductor_lite.protocol import (
     GetWorkflowReply,
     GetWorkflowStreams,
     GetWorkflowStreamsReply,
+    ImportWorkflow,
+    ImportWorkflowReply,
     ListSteps,
     ListStepsReply,
     ListWorkflows,
     ListWorkflowsReply,
     NotificationRecord,
     Reply,
+    Resume,
+    ResumeReply,
     StepRecord,
     StreamRecord,
     WorkflowRecord,
@@ -250,6 +257,75 @@ def test_what_is_on_record_is_fetched_once_however_often_the_page_is_looked_at(t
         scene.shop.steps["order-7"] = [step(1, output="of another")]
         page, _, steps = await look()
         assert ("of another" in page, steps) == (True, [(True, 101, 0)])
+
+    play(tmp_path, body)
+
+
+def test_what_was_made_anew_under_the_same_id_is_shown_at_once_whatever_its_times_say(tmp_path: Path) -> None:
+    async def body(scene: Scene) -> None:
+        actions = scene.served.conductor.operations.workflow_actions
+        executor = scene.shop.executor
+        executor.answers(Delete, DeleteReply(success=True))
+        executor.answers(ImportWorkflow, ImportWorkflowReply(success=True))
+        executor.answers(Resume, ResumeReply(success=True))
+        scene.shop.holds(workflow(output="the first"))
+        scene.shop.steps["order-7"] = [step(1, output="of the first")]
+        await scene.reader.page(f"{PAGE}?view=timeline")
+        page = text_of(await scene.reader.page(PAGE))
+        assert ("the first" in page, "of the first" in page) == (True, True)
+
+        async def deleted_and_imported() -> None:
+            await actions.delete(LOCAL, APPLICATION, "order-7")
+            await actions.import_(LOCAL, APPLICATION, "H4sI")
+
+        async def resumed() -> None:
+            await actions.resume(LOCAL, APPLICATION, "order-7")
+
+        for word, remake in (("second", deleted_and_imported), ("third", resumed)):
+            await remake()
+            scene.shop.holds(workflow(output=f"the {word}"))
+            scene.shop.steps["order-7"] = [step(1, output=f"of the {word}", error=f"the {word}'s fault")]
+            page = text_of(await scene.reader.page(PAGE))
+            assert (f"the {word}" in page, f"of the {word}" in page) == (True, True), page
+            timeline = await scene.reader.data(f"{PAGE}?view=timeline")
+            content = timeline["content"]["timeline"]
+            assert [content["statuses"][number] for number in content["status"]] == ["succeeded", "failed"]
+
+    play(tmp_path, body)
+
+
+def test_events_messages_and_streams_of_what_runs_are_announced_as_they_come(tmp_path: Path) -> None:
+    async def body(scene: Scene) -> None:
+        executor = scene.shop.executor
+        scene.shop.holds(workflow(status="PENDING", output=None, completed_at_epoch_ms=None))
+        news = {
+            "events": (GetWorkflowEvents, GetWorkflowEventsReply(events=[EventRecord(key="a", value="1")])),
+            "notifications": (
+                GetWorkflowNotifications,
+                GetWorkflowNotificationsReply(notifications=[NotificationRecord(message="hello")]),
+            ),
+            "streams": (
+                GetWorkflowStreams,
+                GetWorkflowStreamsReply(streams=[StreamRecord(key="log", values=["line"])]),
+            ),
+        }
+
+        async def announced(view: str) -> None:
+            kind, reply = news[view]
+            page = f"{PAGE}?view={view}"
+            async with (
+                httpx.AsyncClient(base_url=scene.served.url, trust_env=False, timeout=30) as client,
+                client.stream("GET", "/events", params={"page": page}) as stream,
+            ):
+                lines = stream.aiter_lines()
+                while await anext(lines) != "event: ready":
+                    pass
+                executor.answers(kind, reply)
+                # Within the client's patience; a look is taken every two seconds.
+                while await anext(lines) != "event: change":
+                    pass
+
+        await asyncio.gather(*(announced(view) for view in news))
 
     play(tmp_path, body)
 

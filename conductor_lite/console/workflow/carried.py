@@ -1,7 +1,7 @@
 """A workflow's payloads and its steps' results as far as a page carries them: fetched once, kept for a while.
 
-What is on record does not change, and a page that is open all night looks again and again: each look asks for
-the workflow and its steps alone, and for payloads only where they are not known yet.
+What is on record hardly ever changes without a new time, and a page that is open all night looks again and
+again: each look asks for the workflow and its steps alone, and for payloads where they are not known.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from conductor_lite.operations.snapshots import Served
 from conductor_lite.protocol import StepRecord, WorkflowRecord
 
 #: Characters that are kept of all pages together, and for how long.
-_MOST_CHARS, _KEPT_SECS = 8_000_000, 600
+_MOST_CHARS, _KEPT_SECS = 8_000_000, 60
 #: Of a step's result, what tells about the step itself: until when it sleeps, how often it was tried.
 _TOLD_OUTPUT_CHARS, _TOLD_ERROR_CHARS = 40, 10_000
 #: Shorter texts are cut and compared faster than a thread is asked to do it.
 _LONG_CHARS = 200_000
 
-#: An application's id, whether it is private, and the workflow's id.
-Whose: TypeAlias = tuple[str, bool, str]
+#: An application's id, whether it is private, the workflow's id, and `Workflows.remade`.
+Whose: TypeAlias = tuple[str, bool, str, int]
 
 
 class Payloads(msgspec.Struct, frozen=True, kw_only=True):

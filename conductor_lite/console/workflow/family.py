@@ -15,8 +15,9 @@ from conductor_lite.console.formatting import moment
 from conductor_lite.console.kept import Kept
 from conductor_lite.console.timeline.spans import ENDED, step_kind, workflow_status
 from conductor_lite.console.timeline.timeline import MAX_LEVELS, Branch
+from conductor_lite.console.workflow.carried import Whose
 from conductor_lite.console.workflow.outcomes import outcomes
-from conductor_lite.console.workflow.subject import Subject
+from conductor_lite.console.workflow.subject import Subject, whose
 from conductor_lite.errors import DispatchError, NotFoundError
 from conductor_lite.operations.deadline import deadline, remaining_secs
 from conductor_lite.protocol import StepRecord, WorkflowFilters, WorkflowRecord
@@ -34,8 +35,8 @@ CHILDREN_SECS = 6.0
 #: After a workflow has ended, a step that was under way may still be recorded.
 _SETTLED_AFTER = timedelta(minutes=1)
 
-#: By application, whether it is private, and workflow, as it was when its steps were fetched.
-_Key: TypeAlias = tuple[str, bool, str, str | None, int | None, int | None]
+#: By application and workflow, as it was when its steps were fetched.
+_Key: TypeAlias = tuple[Whose, str | None, int | None, int | None, int | None]
 #: The steps of workflows that have ended: whoever looks at a large family again asks for what goes on alone.
 _KEPT: Kept[_Key, Sequence[StepRecord]] = Kept(most=30_000, secs=300)
 
@@ -166,9 +167,9 @@ class _Walk:
         return steps
 
     def _key(self, workflow: WorkflowRecord) -> _Key:
-        application = self._subject.application.record
-        state = (workflow.status, workflow.updated_at_epoch_ms, workflow.completed_at_epoch_ms)
-        return application.id, application.private_mode, workflow.workflow_id, *state
+        mine = whose(self._subject.operations, self._subject.application, workflow.workflow_id)
+        times = (workflow.created_at_epoch_ms, workflow.updated_at_epoch_ms, workflow.completed_at_epoch_ms)
+        return mine, workflow.status, *times
 
     def _is_settled(self, workflow: WorkflowRecord) -> bool:
         ended_at = workflow.completed_at_epoch_ms or workflow.updated_at_epoch_ms

@@ -59,8 +59,9 @@ class _Result(msgspec.Struct, frozen=True, gc=False):
     error: str | None
 
 
-#: By application, workflow, number of the step, and when it was completed.
-_KNOWN: Kept[tuple[str, str, int, int | None], _Result] = Kept(most=50_000, secs=600)
+#: By application, `Workflows.remade`, workflow, number of the step, and when it was completed.
+_Key: TypeAlias = tuple[str, int, str, int, int | None]
+_KNOWN: Kept[_Key, _Result] = Kept(most=50_000, secs=600)
 
 
 async def outcomes(subject: Subject, workflows: Workflows) -> Outcomes:
@@ -78,6 +79,8 @@ class _Inquiry:
 
     def __init__(self, subject: Subject, workflows: Workflows) -> None:
         self._subject = subject
+        record = subject.application.record
+        self._whose = record.id, subject.operations.workflows.remade(record)
         self._workflows = workflows
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._unknown: dict[str, None] = {}
@@ -213,9 +216,8 @@ class _Inquiry:
     def _step(self, place: Place) -> StepRecord:
         return self._workflows[place[0]][1][place[1]]
 
-    def _key(self, id_: str, step: StepRecord) -> tuple[str, str, int, int | None]:
-        application = self._subject.application.record
-        return application.id, id_, step.function_id, step.completed_at_epoch_ms
+    def _key(self, id_: str, step: StepRecord) -> _Key:
+        return (*self._whose, id_, step.function_id, step.completed_at_epoch_ms)
 
     def _known(self, place: Place) -> _Result | None:
         return _KNOWN.get(self._key(place[0], self._step(place)))

@@ -17,7 +17,7 @@ from conductor_lite.console.workflow.carried import Fetched, with_payloads
 from conductor_lite.console.workflow.deeds import deeds
 from conductor_lite.console.workflow.facts import WorkflowFacts, facts
 from conductor_lite.console.workflow.language import language_of
-from conductor_lite.console.workflow.subject import Subject, WorkflowView
+from conductor_lite.console.workflow.subject import Subject, WorkflowView, whose
 from conductor_lite.console.workflow.views import VIEWS, view_named
 from conductor_lite.errors import DispatchError, NotFoundError
 from conductor_lite.operations.applications import Application
@@ -156,7 +156,7 @@ class WorkflowPage:
 
         if not payloads:
             return await fetch(False)
-        return await with_payloads((application.record.id, application.record.private_mode, id_), fetch)
+        return await with_payloads(whose(self._site.operations, application, id_), fetch)
 
     async def _missing(self, actor: Actor, application: Application, id_: str, detail: str) -> Page:
         applications = await self._site.operations.applications.list(actor)

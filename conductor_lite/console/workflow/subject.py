@@ -49,7 +49,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def whose(self) -> Whose:
         """Tells workflows apart, whatever application they are of."""
-        return self.application.record.id, self.private_mode, self.workflow.workflow_id
+        return whose(self.operations, self.application, self.workflow.workflow_id)
 
     @property
     def target(self) -> tuple[Actor, str, str]:
@@ -69,6 +69,12 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     def url(self, *parts: str, **query: object) -> str:
         """The workflow's page, or one below it."""
         return workflow_url(self.application_name, self.workflow.workflow_id, *parts, **query)
+
+
+def whose(operations: Operations, application: Application, workflow_id: str) -> Whose:
+    """Tells workflows apart, also those made anew under an id that there was before."""
+    record = application.record
+    return record.id, record.private_mode, workflow_id, operations.workflows.remade(record)
 
 
 async def subject_of(site: Site, request: Request, actor: Actor) -> Subject:
