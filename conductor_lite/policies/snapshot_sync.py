@@ -60,7 +60,7 @@ class Sync:
         self._recheck_after: Place | None = None
         # From which end unfinished workflows are listed next.
         self._newest_first = True
-        # Ended workflows created before this are not kept.
+        # Workflows that ended before this are not kept.
         self._keep_from = 0
 
     async def turn(self, asking: Asking, keep_from: int) -> bool:
@@ -68,7 +68,7 @@ class Sync:
 
         Args:
             asking: lists this application's workflows.
-            keep_from: ended workflows created before this are not kept.
+            keep_from: workflows that ended before this are not kept.
 
         Returns:
             Whether everything new is known now; otherwise the next turn goes on.
@@ -255,12 +255,16 @@ class Sync:
             page: what an executor listed.
             expected: False where all but new ones should be known: others open a gap.
         """
-        told = [item for record in page if self._keeps(item := to_snapshot(record))]
+        told = [to_snapshot(record) for record in page]
         if not told:
             return
         known = await self._store.by_ids(self.number, [item.workflow_id for item in told])
+        # What is known and ends is noted in any case, or it would go on for ever.
         changed = {
-            item.workflow_id: item for item in told if not unchanged(known.get(item.workflow_id), item)
+            item.workflow_id: item
+            for item in told
+            if (item.workflow_id in known or self._keeps(item))
+            and not unchanged(known.get(item.workflow_id), item)
         }
         if changed:
             await self._store.save(self.number, list(changed.values()))
@@ -276,8 +280,9 @@ class Sync:
             await self._note(gaps=joined([*self.progress.gaps, *((at, at) for at in strangers)]))
 
     def _keeps(self, item: WorkflowSnapshot) -> bool:
-        created = item.created_at_epoch_ms
-        return created >= self.progress.floor and (not item.finished or created >= self._keep_from)
+        created, ended = item.created_at_epoch_ms, item.completed_at_epoch_ms or 0
+        is_due = item.finished and max(created, ended) < self._keep_from
+        return created >= self.progress.floor and not is_due
 
     async def _note(self, **changes: object) -> None:
         progress = msgspec.structs.replace(self.progress, **changes)

@@ -192,7 +192,7 @@ class Snapshots:
 
         Args:
             number: the source's.
-            finished_before: ended workflows go that were created before this.
+            finished_before: workflows go that had ended by then.
             floor: all go that were created before this.
 
         Returns:
@@ -202,7 +202,14 @@ class Snapshots:
         doomed: list[int] = []
         for condition in (
             table.created_at_epoch_ms < floor,
-            and_(table.finished.is_(True), table.created_at_epoch_ms < finished_before),
+            and_(
+                table.finished.is_(True),
+                table.created_at_epoch_ms < finished_before,
+                or_(
+                    table.completed_at_epoch_ms.is_(None),
+                    table.completed_at_epoch_ms < finished_before,
+                ),
+            ),
         ):
             query = (
                 select(table.id)

@@ -162,6 +162,28 @@ def test_what_ends_is_seen_although_it_was_created_long_ago(play: Play) -> None:
     play(body)
 
 
+@pytest.mark.parametrize("tells_ends", [True, False])
+def test_what_ran_for_longer_than_snapshots_are_kept_is_seen_to_end_and_kept_from_then_on(
+    play: Play, tells_ends: bool
+) -> None:
+    async def body(stage: Stage) -> None:
+        await stage.settings(snapshot_keep_days=2)
+        stage.history.add("lengthy", T0 - 3 * DAY, "PENDING")
+        stage.history.add("new", T0, "PENDING")
+        await stage.turn()
+        ended = {"completed_at_epoch_ms": T0 + MINUTE} if tells_ends else {}
+        stage.history.change("lengthy", status="SUCCESS", **ended)
+        await stage.turn()
+        assert await stage.known() == {"lengthy": "SUCCESS", "new": "PENDING"}
+        for days, is_kept in ((0, tells_ends), (3, False)):
+            stage.clock.pass_by(days * 86_400)
+            await stage.policy._prune(stage.application, stage.sync)
+            await stage.turn()
+            assert ("lengthy" in await stage.known()) is is_kept
+
+    play(body)
+
+
 def test_a_resumed_workflow_goes_on_in_the_snapshot_too(play: Play) -> None:
     async def body(stage: Stage) -> None:
         stage.history.add("a", T0 - DAY, "CANCELLED", completed_at_epoch_ms=T0 - DAY)
@@ -423,7 +445,7 @@ def test_a_simulated_month_is_kept_whole_for_as_long_as_promised(play: Play) -> 
             for workflow_id in running[:-2]:
                 status = "ERROR" if workflow_id.endswith("3") else "SUCCESS"
                 stage.history.change(workflow_id, status=status, completed_at_epoch_ms=at - MINUTE)
-                every[workflow_id] = (every[workflow_id][0], status)
+                every[workflow_id] = (now - timedelta(minutes=1), status)
             del running[:-2]
             for number in range(20):
                 workflow_id = f"{turn}-{number}"
@@ -441,9 +463,10 @@ def test_a_simulated_month_is_kept_whole_for_as_long_as_promised(play: Play) -> 
                 await stage.restart()
             stage.clock.pass_by(step.total_seconds())
         kept_from = now - timedelta(days=stage.application.snapshot_keep_days)
-        expected = {id_: status for id_, (created, status) in every.items() if created >= kept_from}
+        expected = {id_: status for id_, (since, status) in every.items() if since >= kept_from}
         assert await stage.known() == expected
-        assert len(expected) == 30 * 3 * 20
+        # And those that began before, and ended since.
+        assert len(expected) == 30 * 3 * 20 + 22
 
     play(body)
 
