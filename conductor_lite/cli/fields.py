@@ -54,7 +54,7 @@ _HELP = {
     "schedule_name": "Name of the schedule that started it",
     "schedule_name_prefix": "What the name begins with",
     "snapshot_interval_secs": "Seconds between two looks for workflows that changed",
-    "snapshot_keep_days": "Days to keep snapshots of ended workflows",
+    "snapshot_keep_days": "Days to keep snapshots of workflows after they ended",
     "snapshot_keep_rows": "Snapshots to keep at most",
     "snapshots_enabled": "Whether metadata of workflows is kept for when no executor is connected",
     "sort_desc": "Newest first",

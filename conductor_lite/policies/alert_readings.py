@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from conductor_lite.errors import UnsupportedMessageError
+from conductor_lite.errors import DispatchError, UnsupportedMessageError
 from conductor_lite.fleet.fleet import Fleet
 from conductor_lite.protocol import (
     GetWorkflowAggregates,
@@ -72,13 +72,19 @@ class Readings:
         )
         counts = {queue: count for queue, count in (await self._count(body)).items() if queue is not None}
         if any(counts.values()):
-            # Those that were delayed, resumed or recovered came to the queue long after they were made.
-            since_ms = _epoch_ms(self._ago(rule.threshold_secs))
-            for workflow in await self._list(_filters(body, MAX_LOOKED_AT)):
-                queue = workflow.queue_name
-                if queue in counts and (_enqueued_at(workflow) or 0) > since_ms:
-                    counts[queue] -= 1
+            for workflow in await self._late_comers(body, _epoch_ms(self._ago(rule.threshold_secs))):
+                if workflow.queue_name in counts:
+                    counts[workflow.queue_name] -= 1
         return {queue: count for queue, count in counts.items() if count > 0}
+
+    async def _late_comers(self, body: WorkflowAggregatesBody, since_ms: int) -> list[WorkflowRecord]:
+        """Of the oldest that were counted, those that were delayed, resumed or recovered, and came later."""
+        try:
+            listed = await self._list(_filters(body, MAX_LOOKED_AT))
+        except DispatchError:
+            # An application that can count and not list has no better to say for itself.
+            return []
+        return [workflow for workflow in listed if (_enqueued_at(workflow) or 0) > since_ms]
 
     async def slow_count(self, rule: SlowWorkflow) -> int:
         """How many workflows have run for longer than the rule's threshold.

@@ -72,7 +72,7 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     snapshots_enabled: bool = True
     #: Seconds between two looks at what has changed.
     snapshot_interval_secs: int = 15
-    #: Days that workflows which have ended are kept, from their creation on.
+    #: Days that workflows are kept after they ended.
     snapshot_keep_days: int = 30
     #: Number of newest workflows that are kept.
     snapshot_keep_rows: int = 1_000_000

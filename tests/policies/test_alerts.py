@@ -458,6 +458,20 @@ def test_a_workflow_waits_since_it_came_to_its_queue_and_not_since_it_was_made(
     watch(body)
 
 
+def test_application_that_can_count_and_not_list_is_judged_by_what_it_counts(
+    watch: Callable[..., Any],
+) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        asked = await executor_with(scene, {"mail": 2})
+        asked.answers(ListWorkflows, ListWorkflowsReply(error_message="too many rows"))
+        await alerts.rule(**SLOW_QUEUE)
+        await alerts.judge()
+        (item,) = await alerts.history()
+        assert item.alert.alert_metadata["stuck_workflow_count"] == "2"
+
+    watch(body)
+
+
 def _ended(epoch_ms: int) -> dict[str, int]:
     return {"completed_at_epoch_ms": epoch_ms, "updated_at_epoch_ms": epoch_ms}
 

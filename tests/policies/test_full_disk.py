@@ -26,6 +26,8 @@ from conductor_lite.protocol import (
     AlertReply,
     GetWorkflowAggregates,
     GetWorkflowAggregatesReply,
+    ListWorkflows,
+    ListWorkflowsReply,
     Retention,
     RetentionReply,
     WorkflowAggregateRecord,
@@ -144,6 +146,7 @@ def test_an_alert_fires_when_there_is_room_and_is_told_once(run: Run) -> None:
         executor = ScriptedExecutor("e1")
         waiting = WorkflowAggregateRecord(group={"queue_name": "mail"}, count=3)
         executor.answers(GetWorkflowAggregates, GetWorkflowAggregatesReply(aggregates=[waiting]))
+        executor.answers(ListWorkflows, ListWorkflowsReply())
         executor.answers(Alert, AlertReply(success=True))
         await scene.connected(executor)
         await operations.alerting_rules.create(
