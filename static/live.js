@@ -40,12 +40,38 @@
     },
   });
 
+  // --- The row that the mouse was just put on stays under it: a click must not land on what came in above ---------
+  // (Where the beginning of a list is out of sight, the browser itself sees to it that nothing moves.)
+
+  const HELD_MS = 5000;
+  let pointer = { at: -HELD_MS };
+  let held = null;
+  // Whether what comes is of the same filters as what is shown; rows of others are others.
+  let isSame = true;
+
+  document.addEventListener("pointermove", ({ clientX: x, clientY: y, pointerType, timeStamp: at }) => {
+    if (pointerType !== "touch") pointer = { x, y, at };
+  }, { passive: true });
+
+  document.addEventListener("htmx:before:swap", () => {
+    const fresh = isSame && performance.now() - pointer.at < HELD_MS;
+    const row = fresh && document.elementFromPoint(pointer.x, pointer.y)?.closest("#live tr[id], #live li[id]");
+    held = row ? { row, top: row.getBoundingClientRect().top } : null;
+  });
+
+  document.addEventListener("htmx:after:swap", () => {
+    if (!held?.row.isConnected) return;
+    const moved = held.row.getBoundingClientRect().top - held.top;
+    if (moved) window.scrollBy({ top: moved, behavior: "instant" });
+  });
+
   // --- Refreshing: at most one at a time, at most two a second --------------------------------------------------
 
   let refreshing = false;
   let again = false;
   let last = 0;
   let waiting;
+  let shownUrl = part()?.dataset.url;
 
   const refresh = () => {
     if (document.hidden) return;
@@ -63,6 +89,7 @@
     last = Date.now();
     // The filters may change while the answer is on its way; what comes is still of these.
     const { url } = part().dataset;
+    isSame = url === shownUrl;
     let answered = false;
     const hear = () => { answered = true; };
     document.addEventListener("htmx:after:swap", hear, { once: true });
@@ -78,6 +105,7 @@
       refreshing = false;
     }
     if (answered) {
+      shownUrl = url;
       document.dispatchEvent(new CustomEvent("console:refreshed", { detail: { url } }));
       // Another filter makes it another page to watch.
       if (stream && part().dataset.url !== streamOf) open();

@@ -6,13 +6,14 @@ import io
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browser.conftest import Open
 from console.workflow_table import PAGE, Table, run_table
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 from support.console_routes import carries_out
 from support.showcase import APPLICATION, Showcase
 from support.wait import wait_until
@@ -33,7 +34,7 @@ def table(showcase: Showcase, query: str = "") -> str:
     return f"{showcase.url}{app_url(APPLICATION, 'workflows')}?{query}"
 
 
-def row(page: Page, workflow_id: str) -> object:
+def row(page: Page, workflow_id: str) -> Locator:
     return page.locator(f'tr:has([data-copy="{workflow_id}"])')
 
 
@@ -138,6 +139,24 @@ def test_rows_change_in_place_while_others_are_selected_by_keyboard(
     assert page.evaluate("window.sameDocument") is True
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/workflows/held-1$"))
+
+
+def test_what_comes_in_does_not_move_the_row_under_the_mouse(showcase: Showcase, open_page: Open) -> None:
+    page = open_page(table(showcase), height=640)
+    wait_until_live(page)
+    old = row(page, "late-1")
+    spot = old.bounding_box()
+    assert spot
+    assert page.evaluate("window.scrollY") == 0
+    begun = showcase.conductor.call("POST", f"/apps/{APPLICATION}/schedules/nightly/trigger").json()
+    deadline = time.monotonic() + 60
+    while not row(page, begun["workflowId"]).count():
+        assert time.monotonic() < deadline, "the new row did not come"
+        # A slow refresh must not find a mouse that has rested for long.
+        for nudge in (0, 1):
+            page.mouse.move(spot["x"] + 300 + nudge, spot["y"] + 8)
+        page.wait_for_timeout(100)
+    assert abs(old.evaluate("e => e.getBoundingClientRect().top") - spot["y"]) < 2
 
 
 def test_the_tree_opens_level_by_level_and_keeps_what_is_selected(
