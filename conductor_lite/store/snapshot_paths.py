@@ -91,11 +91,15 @@ class Path:
     Args:
         alternatives: conditions that the index can follow, which do not overlap.
         index: its name; None for the table of facts, which is an index itself.
+        created: between which times of creation each alternative finds anything; None if at any time.
     """
 
-    def __init__(self, alternatives: Sequence[str], index: str | None) -> None:
+    def __init__(
+        self, alternatives: Sequence[str], index: str | None, created: Sequence[Bounds] | None = None
+    ) -> None:
         self.alternatives = alternatives
         self.index = index
+        self.created: Sequence[Bounds] = created or [(None, None)] * len(alternatives)
         #: Whether it has facets and marks of rows at hand.
         self.tells = index in _TELLING or index is None
 
@@ -248,14 +252,13 @@ def _spans(filters: SnapshotFilters, values: Values, completed: Classes, dequeue
         if bounds == (None, None):
             continue
         within = values.between(f"w.{kind}_at_epoch_ms", *bounds)
-        alternatives = []
-        for number in () if classes is None else range(classes[0], classes[1] + 1):
-            created = values.between("w.created_at_epoch_ms", *created_within(number, *bounds))
-            alternatives.append(" AND ".join([f"w.{kind}_class = {number}", *created, *within]))
+        numbers = () if classes is None else range(classes[0], classes[1] + 1)
+        alternatives = [" AND ".join([f"w.{kind}_class = {number}", *within]) for number in numbers]
+        created = [created_within(number, *bounds) for number in numbers]
         held = " AND ".join(within)
         yield Part(
             held,
-            ordered=Path(alternatives, _index(f"{kind}_class")) if alternatives else None,
+            ordered=Path(alternatives, _index(f"{kind}_class"), created) if alternatives else None,
             unordered=Path([held], _index(f"{kind}_at_epoch_ms")),
             told=snapshot_marks.with_time(kind, *bounds),
         )

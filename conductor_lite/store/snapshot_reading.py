@@ -38,6 +38,19 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
         until, beyond = (msgspec.structs.replace(self, created=stretch) for stretch in stretches)
         return until, beyond
 
+    def narrowed(self, created: Bounds) -> "Window | None":
+        """The part of it between two times of creation, and after the page before; None if there is none."""
+        (first, last), after = self.created, self.after
+        firsts, lasts = [first, created[0]], [last, created[1]]
+        if after is not None:
+            # An index follows one bound only.
+            (lasts if self.descending else firsts).append(after.created_at_epoch_ms)
+        first = max((one for one in firsts if one is not None), default=None)
+        last = min((one for one in lasts if one is not None), default=None)
+        if first is not None and last is not None and first > last:
+            return None
+        return msgspec.structs.replace(self, created=(first, last))
+
     def farther(self, reach: int, begin: int, times: int) -> int:
         """The time so many times as far from the first row as another one."""
         ahead = max(abs(reach - begin), 1) * times
@@ -142,7 +155,8 @@ class Reader:
         order = "DESC" if window.descending else "ASC"
         first = ["SELECT w.created_at_epoch_ms FROM workflow_snapshots AS w"]
         first += [following(self._connection, BY_FACET), "WHERE w.facet = facets.number AND"]
-        first += [" AND ".join(self._within(window, "w", "w.id"))]
+        part = window.narrowed((None, None))
+        first += [" AND ".join(["FALSE"] if part is None else self._within(part, "w", "w.id"))]
         first += [f"ORDER BY w.created_at_epoch_ms {order} LIMIT 1"]
         # Materialized, or it would be looked up each time it is spoken of.
         query = ["WITH facets AS (", facets, "), heads AS MATERIALIZED"]
@@ -168,24 +182,27 @@ class Reader:
 
     def _selects(self, window: Window, lead: Lead) -> list[str]:
         """One query for each alternative of a path."""
-        path, held, row = lead.path, lead.held, "f" if lead.path.index is None else "w"
+        path, held = lead.path, lead.held
         if path.index is None:
+            row, number = "f", "f.snapshot_id"
             begin = ["SELECT f.created_at_epoch_ms AS created, f.snapshot_id AS id"]
             begin += ["FROM workflow_snapshot_attributes AS f"]
             if held:
                 # Facts know little of their workflow.
                 held = [exists("workflow_snapshots AS w", ["w.id = f.snapshot_id", *held])]
-            conditions = self._within(window, "f", "f.snapshot_id")
         else:
+            row, number = "w", "w.id"
             begin = ["SELECT w.created_at_epoch_ms AS created, w.id AS id FROM workflow_snapshots AS w"]
             # Databases without statistics take one index for as good as another.
             begin += [following(self._connection, path.index)]
-            conditions = self._within(window, "w", "w.id")
         told = [condition.format(row=row) for condition in lead.told]
-        return [
-            " ".join([*begin, "WHERE", " AND ".join([*conditions, alternative, *told, *held])])
-            for alternative in path.alternatives
-        ]
+        selects = []
+        for alternative, created in zip(path.alternatives, path.created, strict=True):
+            part = window.narrowed(created)
+            if part is not None:
+                conditions = [*self._within(part, row, number), alternative, *told, *held]
+                selects.append(" ".join([*begin, "WHERE", " AND ".join(conditions)]))
+        return selects or ["SELECT 0 AS created, 0 AS id WHERE FALSE"]
 
     def _within(self, window: Window, table: str, number: str) -> list[str]:
         """What keeps to the source, within the stretch of creation and after the page before."""
@@ -194,7 +211,6 @@ class Reader:
         if window.after is not None:
             at, last = add(window.after.created_at_epoch_ms), add(window.after.number)
             later = "<" if window.descending else ">"
-            conditions.append(f"{created} {later}= {at}")
             conditions.append(f"({created} {later} {at} OR {number} {later} {last})")
         return conditions
 
