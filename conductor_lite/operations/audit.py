@@ -90,7 +90,7 @@ class AuditLog:
         _require_sane_window(limit, offset)
         return await self._context.audit_log.list(
             actor.organization_id,
-            reach=await self._reach(actor),
+            reach=_reach(actor),
             start=start,
             end=end,
             operation=operation,
@@ -111,7 +111,7 @@ class AuditLog:
             ForbiddenError: organization.read is missing.
         """
         actor.require(ORGANIZATION_READ)
-        reach = await self._reach(actor)
+        reach = _reach(actor)
         last: AuditEntry | None = None
         while True:
             page = await self._context.audit_log.list(
@@ -135,17 +135,18 @@ class AuditLog:
         """
         actor.require(ORGANIZATION_READ)
         operations, subjects = await self._context.audit_log.known(
-            actor.organization_id, reach=await self._reach(actor), among=_KNOWN_AMONG
+            actor.organization_id, reach=_reach(actor), among=_KNOWN_AMONG
         )
         return KnownValues(operations=operations, subjects=subjects)
 
-    async def _reach(self, actor: Actor) -> AuditReach | None:
-        """Which entries the actor may see; None for all of its organisation."""
-        if not actor.is_limited:
-            return None
-        records = await self._context.applications.list(actor.organization_id)
-        seen = {record.name: record.created_at for record in records if actor.sees(record.id)}
-        return AuditReach(subject_type=actor.subject_type, subject_id=actor.subject_id, applications=seen)
+
+def _reach(actor: Actor) -> AuditReach | None:
+    """Which entries the actor may see; None for all of its organisation."""
+    if actor.application_ids is None:
+        return None
+    return AuditReach(
+        subject_type=actor.subject_type, subject_id=actor.subject_id, application_ids=actor.application_ids
+    )
 
 
 def _require_sane_window(limit: int, offset: int) -> None:

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, and_, case, delete, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from conductor_lite.store.database import Database
-from conductor_lite.store.dialect import member_of
+from conductor_lite.store.dialect import member_of, members_of
 from conductor_lite.store.records import AuditEntry, AuditReach, NewAuditEntry
-from conductor_lite.store.schema import audit_log
+from conductor_lite.store.schema import applications, audit_log
 from conductor_lite.turns import each
 
 
@@ -169,20 +169,26 @@ def _entry(row: Row[Any]) -> AuditEntry:
 def _within(connection: AsyncConnection, reach: AuditReach) -> ColumnElement[bool]:
     columns = audit_log.c
     own = and_(columns.subject_type == reach.subject_type, columns.subject_id == reach.subject_id)
-    if not reach.applications:
+    if not reach.application_ids:
         return own
-    named = member_of(connection, columns.details, "application_name")
-    begins = {name: literal(at, columns.emitted_at.type) for name, at in reach.applications.items()}
+    seen = members_of(connection, sorted(reach.application_ids))
 
-    def since_of(name: ColumnElement[Any]) -> ColumnElement[bool]:
-        # One step deep for any number of names, as databases are bound how deep a condition may be.
-        return columns.emitted_at >= case(begins, value=name)
+    def is_of_application(name: ColumnElement[Any]) -> ColumnElement[bool]:
+        # Looked up by its name for each entry, so that it does not matter how many there are.
+        return (
+            select(applications.c.id)
+            .where(
+                applications.c.organization_id == columns.organization_id,
+                applications.c.name == name,
+                applications.c.created_at <= columns.emitted_at,
+                applications.c.id.in_(seen),
+            )
+            .correlate(audit_log)
+            .exists()
+        )
 
     return or_(
         own,
-        and_(
-            # Which application it is takes long to find out, and most entries are about none of them.
-            or_(columns.target_id.in_(reach.applications), named.in_(reach.applications)),
-            or_(and_(columns.target_type == "application", since_of(columns.target_id)), since_of(named)),
-        ),
+        and_(columns.target_type == "application", is_of_application(columns.target_id)),
+        is_of_application(member_of(connection, columns.details, "application_name")),
     )

@@ -1,9 +1,11 @@
 """What databases spell differently, chosen by the connection: INSERT ... ON CONFLICT, and hints."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Table, cast, func
+import msgspec
+from sqlalchemy import JSON, ColumnElement, Select, String, Table, cast, column, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
@@ -18,6 +20,14 @@ def member_of(connection: AsyncConnection, column: ColumnElement[Any], name: str
     if connection.dialect.name == "sqlite":
         return func.json_extract(column, f"$.{name}")
     return func.json_extract_path_text(cast(column, JSON), name)
+
+
+def members_of(connection: AsyncConnection, texts: Sequence[str]) -> Select[tuple[str]]:
+    """Texts as the rows of a query, however many: one parameter, where each would be one by itself."""
+    listed = literal(msgspec.json.encode(texts).decode(), String)
+    if connection.dialect.name == "sqlite":
+        return select(func.json_each(listed).table_valued(column("value", String)).c.value)
+    return select(func.json_array_elements_text(cast(listed, JSON)).table_valued("value").c.value)
 
 
 def following(connection: AsyncConnection, index: str) -> str:

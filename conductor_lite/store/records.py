@@ -295,8 +295,8 @@ class AuditReach(msgspec.Struct, frozen=True, kw_only=True):
     #: Who it is: what it did itself is seen.
     subject_type: str
     subject_id: str
-    #: Applications by name, and since when each has it: one that had the name before is another.
-    applications: Mapping[str, datetime]
+    #: Applications whose entries are seen, by id: those of another that had a name before are not.
+    application_ids: frozenset[str]
 
 
 class NewAuditEntry(msgspec.Struct, frozen=True, kw_only=True):

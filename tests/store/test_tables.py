@@ -65,8 +65,8 @@ def _executor(application: ApplicationRecord, executor_id: str = "e1", **changes
     )
 
 
-async def _application(db: Database, name: str = "shop") -> ApplicationRecord:
-    record, _ = await Applications(db).register("local", name, now=NOW)
+async def _application(db: Database, name: str = "shop", now: datetime = NOW) -> ApplicationRecord:
+    record, _ = await Applications(db).register("local", name, now=now)
     return record
 
 
@@ -460,7 +460,15 @@ class TestAuditLog:
     def test_a_reach_of_thousands_of_applications_finds_exactly_what_is_within(self, run: Run) -> None:
         async def body(db: Database) -> None:
             log = AuditLog(db)
-            since = {f"app-{number}": NOW + timedelta(minutes=number % 3) for number in range(1_500)}
+            ids = frozenset(
+                [
+                    (await _application(db, f"app-{number}", now=NOW + timedelta(minutes=number))).id
+                    for number in (1, 2)
+                ]
+                + [f"of another that is gone {number}" for number in range(40_000)]
+            )
+            # Not within.
+            await _application(db, "other")
             about_app, about_type = {"application_name": "app-1"}, {"target_type": "application"}
             await log.append(
                 [
@@ -475,11 +483,11 @@ class TestAuditLog:
                     self.entry(0, subject_id="me", subject_type="user"),
                 ]
             )
-            reach = AuditReach(subject_type="api_key", subject_id="me", applications=since)
+            reach = AuditReach(subject_type="api_key", subject_id="me", application_ids=ids)
             found = await log.list("local", reach=reach)
             assert [entry.id for entry in found] == [6, 4, 2, 8]
             assert await log.known("local", among=10, reach=reach) == (("cancelWorkflow",), ("ci",))
-            nothing = msgspec.structs.replace(reach, applications={})
+            nothing = msgspec.structs.replace(reach, application_ids=frozenset())
             assert [entry.id for entry in await log.list("local", reach=nothing)] == [8]
 
         run(body)
