@@ -213,6 +213,7 @@ TIMELINE = WorkflowView(
         "timeline_card.js",
         "timeline_input.js",
         "timeline.js",
+        "timeline_start.js",
     ),
     shortcuts=(
         Shortcut(("/",), "find a span; Enter: the next"),
