@@ -91,7 +91,10 @@ class RetentionPage:
     async def confirm(self, request: Request, actor: Actor) -> Page:
         """Ask before clearing: says how much would go."""
         page = await self._page(request, actor)
-        return msgspec.structs.replace(page, template="retention_run.html", title="Run retention now?")
+        # A question rests: refreshed, it would become the page that it was asked from.
+        return msgspec.structs.replace(
+            page, template="retention_run.html", title="Run retention now?", topics=(), poll_secs=None
+        )
 
     async def run(self, request: Request, actor: Actor, form: Form) -> Response:
         """Clear now, and come back; a run that takes long goes on by itself."""

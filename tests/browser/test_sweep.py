@@ -185,6 +185,8 @@ def test_questions_fit_and_axe_finds_nothing_serious(settled: Showcase, open_pag
         assert answer is not None
         assert answer.status == 200, path
         expect(page.locator("main form button, main form .inert").first).to_be_attached()
+        # A question is not refreshed while it is read.
+        assert page.locator("#live[data-watched]").count() == 0, path
         widest = page.evaluate("document.documentElement.scrollWidth")
         assert widest <= page.evaluate("document.documentElement.clientWidth"), path
         assert axe(page) == [], path
