@@ -227,6 +227,14 @@ def test_a_range_that_cannot_be_is_explained(client: httpx.Client) -> None:
     assert client.get("/apps/orders?start=yesterday").status_code == 422
 
 
+def test_times_to_type_say_that_they_are_utc_until_the_readers_zone_is_known(client: httpx.Client) -> None:
+    assert "<span>From (UTC)</span>" in client.get("/apps/orders").text
+    client.cookies.set("conductor_zone", "Europe%2FBerlin")
+    page = client.get("/apps/orders").text
+    assert "<span>From</span>" in page
+    assert '<input type="hidden" name="zone" value="Europe/Berlin">' in page
+
+
 def test_what_is_wrong_leads_to_where_it_can_be_mended(client: httpx.Client) -> None:
     page = client.get("/").text
     failed = "status=ERROR&amp;status=MAX_RECOVERY_ATTEMPTS_EXCEEDED&amp;name=charge"
