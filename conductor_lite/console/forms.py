@@ -1,7 +1,8 @@
 """What forms need: bounded reading, proof that our own page sent them, and a word across a redirect.
 
-Nothing here knows a page. The proof is a double submit: a random SameSite=Strict cookie, and in the form a
-signature of it under a secret that lives as long as the process.
+Nothing here knows a page. The proof is a double submit: a random cookie, and in the form a signature of it
+under a secret that lives as long as the process. The cookie is SameSite=Lax: it comes along when a link from
+elsewhere leads to us, for a new one would make the forms in the browser's other tabs out of date.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -114,13 +116,13 @@ class FormGuard:
         return nonce if _NONCE_PATTERN.fullmatch(nonce) else secrets.token_urlsafe(24)
 
     def token(self, nonce: str) -> str:
-        """What a form must carry along with that value."""
-        return self._sign(b"csrf", nonce.encode())
+        """What a form must carry along with that value; another one each time: no length gives it away."""
+        return self._salted(secrets.token_urlsafe(9), nonce)
 
     def remember(self, request: Request, response: Response, nonce: str) -> None:
         """Give the browser its value, unless it has it already."""
         if request.cookies.get(CSRF_COOKIE) != nonce:
-            _set_cookie(request, response, CSRF_COOKIE, nonce)
+            _set_cookie(request, response, CSRF_COOKIE, nonce, samesite="lax")
 
     def check(self, request: Request, form: Form) -> None:
         """Check that a form came from a page of ours.
@@ -131,7 +133,8 @@ class FormGuard:
         nonce = request.cookies.get(CSRF_COOKIE, "")
         given = form.text(CSRF_FIELD)
         # Compared as bytes: compare_digest refuses text that is not ASCII, which a forger may well send.
-        if not nonce or not hmac.compare_digest(self.token(nonce).encode(), given.encode()):
+        expected = self._salted(given.partition(".")[0], nonce)
+        if not nonce or not hmac.compare_digest(expected.encode(), given.encode()):
             raise ForbiddenError(
                 "This form is out of date, usually because the server was restarted since you opened it. "
                 "Nothing was changed; it has to be sent once more."
@@ -170,13 +173,22 @@ class FormGuard:
         except (msgspec.DecodeError, binascii.Error):
             return None
 
+    def _salted(self, salt: str, nonce: str) -> str:
+        return f"{salt}.{self._sign(b'csrf', f'{salt}:{nonce}'.encode())}"
+
     def _sign(self, purpose: bytes, value: bytes) -> str:
         digest = hmac.new(self._secret, purpose + b":" + value, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def _set_cookie(
-    request: Request, response: Response, name: str, value: str, *, max_age: int | None = None
+    request: Request,
+    response: Response,
+    name: str,
+    value: str,
+    *,
+    max_age: int | None = None,
+    samesite: Literal["lax", "strict"] = "strict",
 ) -> None:
     response.set_cookie(
         name,
@@ -185,5 +197,5 @@ def _set_cookie(
         path="/",
         secure=request.url.scheme == "https",
         httponly=True,
-        samesite="strict",
+        samesite=samesite,
     )

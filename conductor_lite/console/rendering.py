@@ -240,8 +240,7 @@ def _measure(value: float | None, unit: str) -> str:
 def _compressed(request: Request, response: Response) -> Response:
     """The answer as few bytes, where the client takes them so and it is worth it.
 
-    No secret can be guessed from its length: without our cookie, which no other site's requests carry, the
-    token of a page is another one each time.
+    No secret can be guessed from its length: the token in a page is another one each time.
     """
     response.headers.add_vary_header("Accept-Encoding")
     body = bytes(response.body)

@@ -181,6 +181,22 @@ def test_a_dialog_closes_by_a_click_beside_it_unless_something_was_typed(
     expect(dialog).to_be_hidden()
 
 
+def test_a_link_from_elsewhere_leaves_the_forms_of_other_tabs_alone(
+    pictured: tuple[str, PicturedOperations], open_page: Open
+) -> None:
+    page = open_page(pictured[0] + "/keys")
+    page.get_by_text("Create an API key").click()
+    page.get_by_label("Name", exact=True).fill("typed before")
+    # Such as from a chat that tells of an alert: a page of another site.
+    other = page.context.new_page()
+    other.goto(f"data:text/html,<a href='{pictured[0]}/audit'>look</a>")
+    other.get_by_role("link", name="look").click()
+    expect(other).to_have_url(pictured[0] + "/audit")
+    other.close()
+    page.get_by_role("button", name="Create key").click()
+    expect(page.locator("#secret")).to_be_visible()
+
+
 def test_copying_takes_the_whole_id(pictured: tuple[str, PicturedOperations], open_page: Open) -> None:
     page = open_page(pictured[0] + "/apps/orders/executors")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

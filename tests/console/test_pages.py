@@ -364,6 +364,19 @@ def test_forms_of_other_pages_are_refused(
     assert operations.refused == [("console.form", path)]
 
 
+def test_every_page_has_a_token_of_its_own_and_all_of_them_go_on_to_hold(
+    client: httpx.Client, operations: PicturedOperations
+) -> None:
+    first, second = (token_of(client.get("/").text) for _ in range(2))
+    assert first != second
+    for token in (first, second):
+        operations.calls.clear()
+        client.post("/apps", data={"csrf_token": token, "name": "orders"})
+        assert operations.calls[0] == ("register", "orders", False)
+    swapped = f"{first.partition('.')[0]}.{second.partition('.')[2]}"
+    assert client.post("/apps", data={"csrf_token": swapped, "name": "orders"}).status_code == 403
+
+
 def test_a_token_without_its_cookie_is_refused(client: httpx.Client, operations: PicturedOperations) -> None:
     token = token_of(client.get("/").text)
     client.cookies.clear()
