@@ -59,7 +59,7 @@ JUDGED = {"start_used_folder", "start_new_folder", "memory_per_executor", "round
 def report() -> Mapping[str, Any]:
     """One quick run."""
     ended = subprocess.run(
-        [*BENCH, "--quick", "--json"], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        [*BENCH, "--quick", "--json"], cwd=ROOT, capture_output=True, text=True, timeout=900, check=False
     )
     assert ended.returncode == 0, ended.stderr
     answer: Mapping[str, Any] = json.loads(ended.stdout)

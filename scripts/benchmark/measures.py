@@ -150,7 +150,7 @@ def recovery_ms(start: Start, size: Size) -> dict[str, float]:
             connect(server, fleet, prefix, size.deaths)
             time.sleep(0.5)
             cut_at = fleet.call("cut", prefix=prefix)
-            asked = fleet.call("recoveries", count=size.deaths, timeout_secs=30.0)
+            asked = fleet.call("recoveries", count=size.deaths, timeout_secs=120.0)
             rounds.append((asked["at"] - cut_at - EXECUTOR_TIMEOUT_SECS) * 1000)
             messages = max(messages, asked["messages"])
             # Let it finish with this round's dead.

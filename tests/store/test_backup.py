@@ -450,6 +450,6 @@ def _restore_and_die(child: Children, zip_path: Path, target: Path, instant: int
         target,
         instant,
     )
-    status = process.wait(timeout=30)
+    status = process.wait(timeout=60)
     assert status in (0, -signal.SIGKILL)
     return status

@@ -61,8 +61,8 @@ def test_killed_again_and_again_nothing_acknowledged_is_lost(folder: Path, child
     for round_number in range(15):
         writer = child(_WRITER, round_number)
         assert writer.stdout is not None
-        acknowledged.append(writer.stdout.readline().strip())
-        time.sleep(chance.random() * 0.15)
+        acknowledged += [writer.stdout.readline().strip() for _ in range(chance.randint(1, 40))]
+        time.sleep(chance.random() * 0.01)
         writer.send_signal(signal.SIGKILL)
         # A line cut off by the kill was not acknowledged.
         acknowledged += [line.strip() for line in writer.stdout if line.endswith("\n")]
@@ -94,7 +94,7 @@ def test_killed_while_making_the_database_the_next_start_makes_it(
         "asyncio.run(Database.open(Path(sys.argv[1])))\n",
         moment,
     )
-    assert process.wait(timeout=30) == -signal.SIGKILL
+    assert process.wait(timeout=60) == -signal.SIGKILL
 
     async def body() -> None:
         db = await Database.open(folder)
@@ -157,6 +157,6 @@ def test_killed_with_a_hot_rollback_journal_the_next_start_takes_the_transaction
         "os.kill(os.getpid(), signal.SIGKILL)\n",
         folder / "conductor.db",
     )
-    assert process.wait(timeout=30) == -signal.SIGKILL
+    assert process.wait(timeout=60) == -signal.SIGKILL
     assert (folder / "conductor.db-journal").stat().st_size > 0
     assert asyncio.run(names()) == []

@@ -108,7 +108,7 @@ class TestOpening:
             "asyncio.run(Database.open(Path(sys.argv[1])))\n"
             "print('alembic' in sys.modules)"
         )
-        assert process.communicate(timeout=30)[0].strip() == "False"
+        assert process.communicate(timeout=60)[0].strip() == "False"
 
     def test_it_notes_which_version_opened_it(self, folder: Path) -> None:
         _open_and_close(folder)
