@@ -25,7 +25,7 @@ from conductor_lite.fleet.measuring_listings import measure_by_listings, measure
 from conductor_lite.fleet.metric_labels import Admission
 from conductor_lite.fleet.views import HEALTHY, ExecutorView
 from conductor_lite.protocol import Reply, Request
-from conductor_lite.store.metric_families import FAMILIES, MINUTE, Group, Label, Rollup
+from conductor_lite.store.metric_families import FAMILIES, MINUTE, Group, Label, Rollup, coverage, families_of
 from conductor_lite.store.records import ApplicationRecord
 
 R = TypeVar("R", bound=Reply)
@@ -34,6 +34,8 @@ R = TypeVar("R", bound=Reply)
 QUESTION_SECS = 10.0
 #: Executors that are tried for one reading.
 MAX_ATTEMPTS = 2
+#: What the minutes of an application hold that it is asked for.
+_ASKED_FOR = (Group.STARTED, Group.FINISHED, Group.STEPS, Group.STEP_RUNS)
 #: Seconds for which a label that nothing happened to any more is still shown, at zero.
 SHOWN_SECS = 3_600
 #: Most seconds between two questions about what waits, however long one takes.
@@ -183,6 +185,31 @@ class Measurer:
         board.minute = Minute(
             window=window, points=points, groups=frozenset(measured.groups), basis=measured.basis
         )
+
+    def take_over(
+        self,
+        application_id: str,
+        end: int,
+        points: Mapping[Label, float],
+        basis: str,
+        active_until: Mapping[Label, int],
+    ) -> None:
+        """Go on with what an earlier run of the conductor has shown: no series vanishes by a restart.
+
+        Args:
+            application_id: whose.
+            end: of the last minute that was collected, in seconds since 1970.
+            points: of that minute, its coverage among them.
+            basis: what it was worked out from.
+            active_until: the end of the last minute in which each series was more than nothing.
+        """
+        self._board(application_id).active_until = dict(active_until)
+        groups = {group for group in _ASKED_FOR if coverage(group) in points}
+        if groups:
+            asked_for = families_of(groups)
+            shown = {label: value for label, value in points.items() if label.family in asked_for}
+            measured = Measured(points=shown, groups=groups, basis=basis)
+            self.show(application_id, Window(end - MINUTE, end), measured)
 
     def minute(self, application_id: str) -> Minute | None:
         """The newest minute, unless a newer one should have been collected."""

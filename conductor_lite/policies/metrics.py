@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from conductor_lite.clock import Clock
 from conductor_lite.errors import DispatchError, NoHealthyExecutorError, NotFoundError
 from conductor_lite.fleet.fleet import Fleet
-from conductor_lite.fleet.measurer import Measurer
+from conductor_lite.fleet.measurer import SHOWN_SECS, Measurer
 from conductor_lite.fleet.measuring import Measured, Window
 from conductor_lite.fleet.recommendation import Observation
 from conductor_lite.fleet.recommender import Recommender
@@ -129,6 +129,8 @@ class MetricCollection:
         source = self._sources.get(application.id)
         if source is None:
             source = await self._points.source(application.id, until - MINUTE)
+            if source is not None:
+                await self._take_over(application.id, source)
         if source is None:
             return
         self._sources[application.id] = source
@@ -147,6 +149,17 @@ class MetricCollection:
             self._failed_at[application.id] = until
             logger.warning("Metrics of %s could not be collected: %s", application.name, error)
         await self._roll_up(application.id, until)
+
+    async def _take_over(self, application_id: str, source: MetricSource) -> None:
+        """What an earlier run of the conductor has shown is shown on, until something newer is known."""
+        end = source.collected_until
+        self._measurer.take_over(
+            application_id,
+            end,
+            await self._points.last_minute(source),
+            source.basis,
+            await self._points.active_until(source, end - SHOWN_SECS),
+        )
 
     async def _collect(self, application: ApplicationRecord, until: int) -> None:
         """Ask for what is missing, as far as one round may go."""

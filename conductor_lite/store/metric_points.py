@@ -93,6 +93,40 @@ class MetricPoints:
         async with self._db.read() as connection:
             return [Label(*row) for row in await connection.execute(query)]
 
+    async def last_minute(self, source: MetricSource) -> dict[Label, float]:
+        """Every point of the last minute that was collected, with those that say which groups were known."""
+        points, series = metric_points.c, metric_series.c
+        query = (
+            select(series.family, series.first_label, series.second_label, points.value)
+            .select_from(metric_series.join(metric_points, points.series == series.id))
+            .where(
+                series.source == source.number,
+                points.resolution_secs == MINUTE,
+                points.window_start == source.collected_until - MINUTE,
+            )
+        )
+        async with self._db.read() as connection:
+            return {Label(*label): value for *label, value in await connection.execute(query)}
+
+    async def active_until(self, source: MetricSource, since: int) -> dict[Label, int]:
+        """The end of the last minute in which each series was more than nothing, from a time on."""
+        points, series = metric_points.c, metric_series.c
+        query = (
+            select(
+                series.family, series.first_label, series.second_label, func.max(points.window_start) + MINUTE
+            )
+            .select_from(metric_series.join(metric_points, points.series == series.id))
+            .where(
+                series.source == source.number,
+                points.resolution_secs == MINUTE,
+                points.window_start >= since,
+                points.value > 0,
+            )
+            .group_by(series.id)
+        )
+        async with self._db.read() as connection:
+            return {Label(*label): end for *label, end in await connection.execute(query)}
+
     async def write(
         self,
         source: MetricSource,

@@ -135,6 +135,44 @@ def test_a_series_that_falls_silent_is_shown_at_zero_for_an_hour(run: Any) -> No
     run(body)
 
 
+def test_a_restart_of_the_conductor_takes_no_series_from_a_scrape(run: Any) -> None:
+    async def body(scene: Collecting) -> None:
+        shop = await scene.application()
+        id_ = scene.applications["shop"].id
+        shop.workflows = [
+            Workflow("pay", T0 + 1, completed=T0 + 1),
+            Workflow("ship", T0 + 61, completed=T0 + 62),
+        ]
+        silent, busy = (
+            {Label("workflow_started", name): value, Label("workflow_succeeded", name): value}
+            for name, value in (("pay", 0.0), ("ship", 1.0))
+        )
+        await scene.minutes(2)
+        before = scene.measurer.minute(id_)
+        assert before is not None
+        assert {label: before.points.get(label) for label in silent | busy} == silent | busy
+        scene.restart()
+        # Before any executor has answered anew.
+        await scene.round()
+        assert scene.measurer.minute(id_) == before
+        await scene.minutes(1)
+        after = scene.measurer.minute(id_)
+        assert after is not None
+        assert after.points == silent | dict.fromkeys(busy, 0.0)
+        # The hour of each goes on.
+        scene.restart()
+        await scene.minutes(57)
+        after = scene.measurer.minute(id_)
+        assert after is not None
+        assert after.points == silent | dict.fromkeys(busy, 0.0)
+        await scene.minutes(2)
+        after = scene.measurer.minute(id_)
+        assert after is not None
+        assert after.points == {}
+
+    run(body)
+
+
 def test_minutes_in_which_nobody_was_there_are_asked_for_afterwards(run: Any) -> None:
     async def body(scene: Collecting) -> None:
         shop = await scene.application()
@@ -512,7 +550,8 @@ def test_names_are_bounded_and_those_without_room_are_counted_together(
         await scene.round(60)
         minute = scene.measurer.minute(scene.applications["shop"].id)
         assert minute is not None
-        assert minute.points == {Label("workflow_started", "w7"): 1, Label("workflow_started", "other"): 5}
+        happened = {label: value for label, value in minute.points.items() if value}
+        assert happened == {Label("workflow_started", "w7"): 1, Label("workflow_started", "other"): 5}
 
     run(body)
 
