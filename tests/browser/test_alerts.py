@@ -46,7 +46,7 @@ def test_a_rule_made_by_keyboard_fires_and_tells_people_until_it_is_deleted(
     rule = page.locator("tr").filter(has_text="named “failing” fail")
     expect(rule).to_contain_text("Firing", timeout=FIRING_MS)
     history = page.locator("table.history tbody tr").first
-    expect(history).to_contain_text(re.compile(r"\d+ workflows? failing failed within 1 d"))
+    expect(history).to_contain_text(re.compile(r"\d+ workflows? named failing failed within 1 d"))
     expect(history).to_contain_text("2 delivered", timeout=FIRING_MS)
     history.locator("summary").click()
     expect(history).to_contain_text(f"to the handler of {APPLICATION}")
