@@ -82,7 +82,7 @@ def test_from_what_is_wrong_to_the_runs_that_failed_in_one_click(shop: Orders, o
     item.get_by_role("link", name="Failed runs").click()
     expect(page).to_have_url(re.compile(r"status=ERROR&.*name=failing&completed_after=.*range=all"))
     for number in range(1, 5):
-        expect(page.get_by_text(f"failing-{number}", exact=True).first).to_be_visible()
+        expect(page.get_by_role("button", name=f"Copy failing-{number}", exact=True)).to_be_visible()
 
 
 @carries_out(

@@ -261,7 +261,7 @@ def test_pages_stay_readable_when_the_application_is_gone(mortal: Showcase, open
     mortal.vanish()
     # The page that was open says so by itself.
     expect(watched.get_by_text("Offline.")).to_be_visible()
-    expect(watched.get_by_text("order-1")).to_be_visible()
+    expect(watched.get_by_role("button", name="Copy order-1")).to_be_visible()
     page = open_page("about:blank")
     for name in OF_THE_APPLICATION:
         answer = page.goto(mortal.url + PAGES[name])
