@@ -54,10 +54,10 @@ class Form:
         """Whether a check box was ticked."""
         return any(key == name for key, _ in self._fields)
 
-    def kept(self) -> tuple[tuple[str, str], ...]:
-        """What was filled in, to be sent once more with proof of its own; nothing when that is too much."""
+    def kept(self) -> tuple[tuple[str, str], ...] | None:
+        """What was filled in, to be sent once more with proof of its own; None when that is too much."""
         fields = tuple(field for field in self._fields if field[0] != CSRF_FIELD)
-        return fields if sum(len(name) + len(value) for name, value in fields) <= MAX_KEPT_CHARS else ()
+        return fields if sum(len(name) + len(value) for name, value in fields) <= MAX_KEPT_CHARS else None
 
 
 class Flash(msgspec.Struct, frozen=True, kw_only=True):

@@ -263,6 +263,6 @@ class Site:
             title=problem.title,
             data=problem,
             status=problem.status,
-            extras={"kept": form.kept() if form else (), "here": _address(request)},
+            extras={"kept": form.kept() if form else None, "here": _address(request)},
         )
         return self._renderer.respond(request, page, actor)

@@ -416,6 +416,21 @@ def test_a_form_from_before_a_restart_keeps_what_was_typed_and_is_sent_again(
     assert operations.calls[-1] == ("create key", typed["name"], options)
 
 
+def test_a_form_without_fields_from_before_a_restart_is_sent_again_as_well(
+    connect: Connect, operations: PicturedOperations
+) -> None:
+    before, after = connect(operations), connect(operations)
+    token = token_of(before.get("/apps/orders/delete").text)
+    headers = {"Origin": str(after.base_url).rstrip("/")}
+    refused = after.post("/apps/orders/delete", data={"csrf_token": token}, headers=headers)
+    assert refused.status_code == 403
+    assert "What you filled in" not in refused.text
+    assert list(hidden_fields(refused.text)) == ["csrf_token"]
+    done = after.post("/apps/orders/delete", data=hidden_fields(refused.text), headers=headers)
+    assert done.status_code == 200
+    assert operations.calls[-1] == ("delete", "orders")
+
+
 @pytest.mark.parametrize("origin", [None, "null", "http://elsewhere.example", "http://[", "http://"])
 def test_a_form_of_another_site_is_not_offered_to_be_sent_again(
     client: httpx.Client, origin: str | None
