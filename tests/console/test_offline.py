@@ -29,7 +29,7 @@ NIGHTLY = ScheduleRecord(
     status="ACTIVE",
     context="kept from snapshots",
 )
-_AS_OF = r"as of (just now|\d+ s ago) \(20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC\)"
+_AS_OF = r"as of (just now|\d+ (s|min) ago) \(20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC\)"
 #: What each page says of the time, and what it still shows.
 PAGES = {
     "": (r"Offline\. As of .*: no executor is connected", "Running 2 In queues 3 Oldest waits"),

@@ -1,6 +1,7 @@
 """A workflow's page: its head and views, whatever the executor says or does not say."""
 
 import asyncio
+import itertools
 import json
 import re
 from html import unescape
@@ -298,34 +299,34 @@ def test_events_messages_and_streams_of_what_runs_are_announced_as_they_come(tmp
     async def body(scene: Scene) -> None:
         executor = scene.shop.executor
         scene.shop.holds(workflow(status="PENDING", output=None, completed_at_epoch_ms=None))
-        news = {
-            "events": (GetWorkflowEvents, GetWorkflowEventsReply(events=[EventRecord(key="a", value="1")])),
-            "notifications": (
-                GetWorkflowNotifications,
-                GetWorkflowNotificationsReply(notifications=[NotificationRecord(message="hello")]),
-            ),
-            "streams": (
-                GetWorkflowStreams,
-                GetWorkflowStreamsReply(streams=[StreamRecord(key="log", values=["line"])]),
-            ),
-        }
+
+        async def goes_on() -> None:
+            for number in itertools.count():
+                text = str(number)
+                events = [EventRecord(key="progress", value=text)]
+                executor.answers(GetWorkflowEvents, GetWorkflowEventsReply(events=events))
+                messages = [NotificationRecord(message=text)]
+                executor.answers(
+                    GetWorkflowNotifications, GetWorkflowNotificationsReply(notifications=messages)
+                )
+                streams = [StreamRecord(key="log", values=[text])]
+                executor.answers(GetWorkflowStreams, GetWorkflowStreamsReply(streams=streams))
+                await asyncio.sleep(0.2)
 
         async def announced(view: str) -> None:
-            kind, reply = news[view]
-            page = f"{PAGE}?view={view}"
+            url, page = scene.served.url, f"{PAGE}?view={view}"
             async with (
-                httpx.AsyncClient(base_url=scene.served.url, trust_env=False, timeout=30) as client,
+                httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
                 client.stream("GET", "/events", params={"page": page}) as stream,
             ):
                 lines = stream.aiter_lines()
-                while await anext(lines) != "event: ready":
-                    pass
-                executor.answers(kind, reply)
-                # Within the client's patience; a look is taken every two seconds.
                 while await anext(lines) != "event: change":
                     pass
 
-        await asyncio.gather(*(announced(view) for view in news))
+        async with asyncio.timeout(60):
+            work = asyncio.create_task(goes_on())
+            await asyncio.gather(*(announced(view) for view in ("events", "notifications", "streams")))
+            work.cancel()
 
     play(tmp_path, body)
 
