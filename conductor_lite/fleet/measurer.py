@@ -40,6 +40,9 @@ _ASKED_FOR = (Group.STARTED, Group.FINISHED, Group.STEPS, Group.STEP_RUNS)
 SHOWN_SECS = 3_600
 #: Most seconds between two questions about what waits, however long one takes.
 MAX_PAUSE_SECS = 50.0
+#: SDKs that are remembered; beyond these all are tried anew. One that does not say its version is another one
+#: with each executor.
+MAX_SDKS = 10_000
 #: Seconds after which a reading of what waits is no longer that of now.
 FRESH_SECS = 2 * MINUTE
 
@@ -122,10 +125,10 @@ class Measurer:
                 try:
                     measured = await measure(ask, application.name, window, is_trusted=sdk in self._trusted)
                 except UnsupportedMessageError:
-                    self._too_old.add(sdk)
+                    _remember(self._too_old, sdk)
                 else:
                     if measured.is_trusted:
-                        self._trusted.add(sdk)
+                        _remember(self._trusted, sdk)
                     return measured
             return await measure_by_listings(ask, application.name, window)
 
@@ -238,7 +241,7 @@ class Measurer:
                 try:
                     return await measure_open(ask, application.name, now)
                 except UnsupportedMessageError:
-                    self._too_old.add(sdk)
+                    _remember(self._too_old, sdk)
             return await measure_open_by_listings(ask, application.name, now)
 
         return await self._first(application, int(now.timestamp()) // MINUTE, by)
@@ -279,6 +282,12 @@ class Measurer:
 
     def _board(self, application_id: str) -> _Board:
         return self._boards.setdefault(application_id, _Board())
+
+
+def _remember(known: set[tuple[str | None, ...]], sdk: tuple[str | None, ...]) -> None:
+    if len(known) >= MAX_SDKS and sdk not in known:
+        known.clear()
+    known.add(sdk)
 
 
 def _sdk(executor: ExecutorView) -> tuple[str | None, ...]:

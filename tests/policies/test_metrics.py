@@ -9,7 +9,7 @@ import pytest
 from support.figures import START, Clocks, Collecting, Step, Workflow
 
 from conductor_lite.errors import NoExecutorAnsweredError
-from conductor_lite.fleet import metric_labels
+from conductor_lite.fleet import measurer, metric_labels
 from conductor_lite.fleet.measuring import LISTINGS
 from conductor_lite.policies import metric_pruning
 from conductor_lite.policies.metric_windows import completed_until, plan
@@ -524,6 +524,25 @@ def test_a_slow_application_has_one_window_in_each_round_however_much_is_missing
             # What happened in one window, in five questions and one about whether it heeds times.
             assert 0 < len(shop.requests) - asked <= 6
         assert await scene.rows(QUARTER, "coverage")
+
+    run(body)
+
+
+@pytest.mark.parametrize("has_aggregates", [True, False])
+def test_executors_that_do_not_say_their_sdk_come_and_go_and_are_not_remembered_for_ever(
+    run: Any, monkeypatch: pytest.MonkeyPatch, has_aggregates: bool
+) -> None:
+    monkeypatch.setattr(measurer, "MAX_SDKS", 3)
+
+    async def body(scene: Collecting) -> None:
+        shop = await scene.application()
+        shop.dbos_version, shop.has_aggregates = None, has_aggregates
+        shop.workflows = [Workflow("pay", T0 + 60 * n, completed=T0 + 60 * n + 1) for n in range(8)]
+        for number in range(8):
+            shop.executor_id = f"e{number}"
+            await scene.minutes(1)
+        assert 0 < len(scene.measurer._too_old | scene.measurer._trusted) <= 3
+        assert sum((await scene.rows(MINUTE, "workflow_started")).values()) == 8
 
     run(body)
 

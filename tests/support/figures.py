@@ -94,6 +94,9 @@ class History:
         self.steps: list[Step] = []
         #: Whether an executor is connected.
         self.is_here = True
+        #: Who it is, and what it says of its SDK.
+        self.executor_id = "e1"
+        self.dbos_version: str | None = "2.31.1"
         self.has_aggregates = True
         self.has_step_aggregates = True
         self.heeds_times = True
@@ -215,11 +218,11 @@ class FakeFleet:
         return [
             ExecutorView(
                 application_id=application_id,
-                executor_id="e1",
+                executor_id=history.executor_id,
                 application_version="v1",
                 status=HEALTHY if history.is_here else DISCONNECTED,
                 language="python",
-                dbos_version="2.31.1",
+                dbos_version=history.dbos_version,
                 created_at=START,
                 updated_at=START,
                 last_seen_at=self._clocks.now(),
