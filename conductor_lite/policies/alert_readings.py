@@ -187,12 +187,24 @@ def _enqueued_at(workflow: WorkflowRecord) -> int | None:
 
 def _fits(workflow: WorkflowRecord, body: WorkflowAggregatesBody) -> bool:
     # An SDK too old to count may also be too old for these two filters, and pass over them.
-    completed, dequeued = workflow.completed_at_epoch_ms, workflow.dequeued_at_epoch_ms
+    completed, dequeued = workflow.completed_at_epoch_ms, _dequeued_by(workflow)
     if body.completed_after is not None and completed is None:
         completed = workflow.updated_at_epoch_ms
     return (body.completed_after is None or (completed or 0) >= _epoch_ms(body.completed_after)) and (
         body.dequeued_before is None or (dequeued is not None and dequeued <= _epoch_ms(body.dequeued_before))
     )
+
+
+def _dequeued_by(workflow: WorkflowRecord) -> int | None:
+    """When a workflow that runs had left its queue; None where its application does not tell.
+
+    SDKs that keep no such time note when a status last changed, which was then or, after a recovery, later:
+    too late a time raises no false alarm.
+    """
+    created, changed = workflow.created_at_epoch_ms or 0, workflow.updated_at_epoch_ms
+    if workflow.dequeued_at_epoch_ms is not None:
+        return workflow.dequeued_at_epoch_ms
+    return changed if changed is not None and changed > created else None
 
 
 def _epoch_ms(text: str) -> int:
