@@ -67,6 +67,9 @@ class _Watched:
         self.schedules = ScheduleWatch()
         # What kept its rules from being judged; said once.
         self.trouble: str | None = None
+        # The rule that could not be judged last: the next look begins after it, so that it keeps none other
+        # from being judged for ever.
+        self.failed_rule_id: str | None = None
 
     def look(self, executors: Sequence[ExecutorView], now: float) -> None:
         """Take over who is here."""
@@ -185,7 +188,7 @@ class _Look:
         # Whether its executors are to be left alone for the rest of the round.
         silent = self._monotonic < self._watched.ask_at
         begun = self._policy._clock.monotonic()
-        for rule in rules:
+        for rule in self._in_turn(rules):
             metadata, open_alert = rule.rule_metadata, open_alerts.get(rule.id)
             if isinstance(metadata, WorkflowFailure | SlowQueue | SlowWorkflow | ScheduleMissed):
                 if silent:
@@ -194,6 +197,7 @@ class _Look:
                     found = await self._ask(metadata, open_alert)
                 except (DispatchError, NotFoundError) as error:
                     silent = not self._can_go_on(error)
+                    self._watched.failed_rule_id = rule.id
                     continue
             else:
                 found = await self._of_fleet(metadata, executors)
@@ -206,6 +210,12 @@ class _Look:
             self._watched.ask_at = self._policy._clock.monotonic() + BREATHER * took_secs
         elif not silent:
             self._watched.trouble = None
+
+    def _in_turn(self, rules: Sequence[AlertingRuleRecord]) -> list[AlertingRuleRecord]:
+        ids = [rule.id for rule in rules]
+        failed = self._watched.failed_rule_id
+        first = ids.index(failed) + 1 if failed in ids else 0
+        return [*rules[first:], *rules[:first]]
 
     def _can_go_on(self, error: Exception) -> bool:
         """Note why a rule could not be judged; whether the application may be asked something else."""

@@ -465,6 +465,30 @@ def test_a_workflow_waits_since_it_came_to_its_queue_and_not_since_it_was_made(
     watch(body)
 
 
+def test_rule_that_can_never_be_judged_keeps_no_other_from_it(watch: Callable[..., Any]) -> None:
+    async def body(scene: Served, alerts: Watch) -> None:
+        asked = ScriptedExecutor("asked")
+
+        async def counts(request: GetWorkflowAggregates) -> Reply:
+            if request.body.status != ["ENQUEUED"]:
+                return GetWorkflowAggregatesReply(error_message="too many rows to count")
+            group = {"queue_name": "mail"}
+            return GetWorkflowAggregatesReply(aggregates=[WorkflowAggregateRecord(group=group, count=2)])
+
+        asked.on(GetWorkflowAggregates, counts)
+        asked.answers(ListWorkflows, ListWorkflowsReply())
+        await scene.connected(asked)
+        for threshold in (1, 2):
+            facts = {"threshold": threshold, "period_secs": 60 * threshold}
+            await alerts.rule(rule_type="WorkflowFailure", rule_metadata=facts)
+        await alerts.rule(**SLOW_QUEUE)
+        for _ in range(3):
+            await alerts.judge(later_secs=15)
+        assert [item.alert.rule_type for item in await alerts.history()] == ["SlowQueue"]
+
+    watch(body)
+
+
 def test_application_that_can_count_and_not_list_is_judged_by_what_it_counts(
     watch: Callable[..., Any],
 ) -> None:
