@@ -195,10 +195,8 @@ class Site:
                 return self.refusal(request, actor, error)
             try:
                 return await action(request, actor, form)
-            except (DispatchError, StoreError) as error:
-                return self.refusal(request, actor, error, form)
             except ConductorError as error:
-                return self.refusal(request, actor, error)
+                return self.refusal(request, actor, error, form)
 
         return endpoint
 
@@ -246,13 +244,18 @@ class Site:
             request: what was refused.
             actor: who asked; None when that is not known.
             error: says why.
-            form: what was filled in, if it may be sent once more as it is; the page keeps it.
+            form: what was filled in; the page keeps it where the same may well be done later.
         """
         status, title = next(
             ((status, title) for kind, status, title in _STATUSES if isinstance(error, kind)),
             (500, "Something went wrong"),
         )
-        return self.problem(request, actor, Problem(status=status, title=title, detail=explain(error)), form)
+        return self.problem(
+            request,
+            actor,
+            Problem(status=status, title=title, detail=explain(error)),
+            form if status == 503 else None,
+        )
 
     def problem(
         self, request: Request, actor: Actor | None, problem: Problem, form: Form | None = None

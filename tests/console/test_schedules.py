@@ -133,6 +133,28 @@ def test_pause_and_run_now(run: Run) -> None:
     run(body)
 
 
+def test_a_form_that_nobody_was_there_to_carry_out_is_kept(run: Run) -> None:
+    async def body(scene: Served) -> None:
+        executor = await scripted(scene)
+        async with browser(scene) as client:
+            page = (await client.get(f"{NIGHTLY_PAGE}/backfill")).text
+            token = re.search(r'name="csrf_token" value="([^"]+)"', page)
+            assert token
+            fields = {"csrf_token": token[1], "start": "2026-02-01T00:00", "end": "2026-02-08T02:59"}
+            gone = await client.post("/apps/shop/schedules/none/backfill", data=fields)
+            assert gone.status_code == 404
+            assert "Send it again" not in gone.text
+            await executor.vanish()
+            await scene.await_status("exec-1", "DISCONNECTED")
+            kept = await client.post(f"{NIGHTLY_PAGE}/backfill", data=fields)
+            assert kept.status_code == 503
+            assert "Send it again" in kept.text
+            for name in ("start", "end"):
+                assert f'<input type="hidden" name="{name}" value="{fields[name]}">' in kept.text
+
+    run(body)
+
+
 def test_a_backfill_is_counted_before_it_is_started(run: Run) -> None:
     async def body(scene: Served) -> None:
         executor = await scripted(scene)
