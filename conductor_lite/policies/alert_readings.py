@@ -165,7 +165,7 @@ class Readings:
 
 
 def _filters(body: WorkflowAggregatesBody, limit: int) -> WorkflowFilters:
-    """Those that were counted, the oldest first."""
+    """Those that were counted: of those that ended the newest first, of others the oldest."""
     return WorkflowFilters(
         status=body.status,
         completed_after=body.completed_after,
@@ -173,6 +173,7 @@ def _filters(body: WorkflowAggregatesBody, limit: int) -> WorkflowFilters:
         end_time=body.end_time,
         workflow_name=body.workflow_name,
         queue_name=body.queue_name,
+        sort_desc=body.completed_after is not None,
         limit=limit,
         load_input=False,
         load_output=False,

@@ -15,7 +15,7 @@ from support.wait import wait_until_async
 
 from conductor_lite.fleet.changes import Changes
 from conductor_lite.notify import Notifier
-from conductor_lite.policies import alert_evaluation
+from conductor_lite.policies import alert_evaluation, alert_readings
 from conductor_lite.policies.alert_delivery import GIVE_UP_ATTEMPTS, AlertDelivery
 from conductor_lite.policies.alerts import AlertWatch
 from conductor_lite.protocol import (
@@ -485,6 +485,30 @@ def test_rule_that_can_never_be_judged_keeps_no_other_from_it(watch: Callable[..
         for _ in range(3):
             await alerts.judge(later_secs=15)
         assert [item.alert.rule_type for item in await alerts.history()] == ["SlowQueue"]
+
+    watch(body)
+
+
+def test_sdk_too_old_to_count_is_judged_by_its_newest_failures(
+    watch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alert_readings, "MAX_LISTED", 5)
+
+    async def body(scene: Served, alerts: Watch) -> None:
+        history, asked = History(["completed_after"]), ScriptedExecutor("asked")
+        history.answer_through(asked)
+        unknown = GetWorkflowAggregatesReply(error_message="Unknown message type")
+        asked.answers(GetWorkflowAggregates, unknown)
+        await scene.connected(asked)
+        now = int(alerts.clock.now().timestamp() * 1_000)
+        for number in range(10):
+            at = now - 86_400_000 + number
+            history.add(f"long-ago-{number}", at, "ERROR", **_ended(at))
+        history.add("failed", now - 9_000, "ERROR", **_ended(now - 8_000))
+        await alerts.rule(rule_type="WorkflowFailure", rule_metadata={"threshold": 1, "period_secs": 60})
+        await alerts.judge()
+        (item,) = await alerts.history()
+        assert item.alert.alert_metadata["failed_workflow_count"] == "1"
 
     watch(body)
 
