@@ -17,7 +17,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from conductor_lite.begun import note_change
 from conductor_lite.errors import StartupError, StoreError
-from conductor_lite.store import revisions
+from conductor_lite.store import checkpoints, revisions
+from conductor_lite.store.checkpoints import Checkpoints
 from conductor_lite.store.failures import translated
 
 #: Name of the database inside the data folder.
@@ -50,6 +51,8 @@ class Database:
         self._writers = 0
         #: One connection, opened by the first write.
         self._writer = _engine(path, 1, busy_timeout_secs, begin="BEGIN IMMEDIATE", query_only=False)
+        #: Keeps the write-ahead log short.
+        self._checkpoints = Checkpoints(path)
         #: How many reads may still start; `close` takes them all.
         self._read_slots = asyncio.Semaphore(readers)
         #: As many connections, opened as they are needed, which SQLite itself keeps from writing.
@@ -119,6 +122,7 @@ class Database:
                         # What fails before it has changed nothing.
                         note_change()
                         await _uninterrupted(connection.commit())
+                        self._checkpoints.committed()
                     finally:
                         # Closing rolls back whatever is still open.
                         await _uninterrupted(connection.close())
@@ -150,6 +154,7 @@ class Database:
             for _ in range(self._reader_count):
                 # Whoever still waits for a slot is to hear that the database is closed, not to hang.
                 self._read_slots.release()
+            await self._checkpoints.close()
             await self._readers.dispose()
             await self._writer.dispose()
             with translated(self.path):
@@ -185,6 +190,9 @@ def _engine(path: Path, size: int, busy_timeout_secs: float, *, begin: str, quer
     pragmas = ["PRAGMA foreign_keys = ON", "PRAGMA synchronous = NORMAL"]
     if query_only:
         pragmas.append("PRAGMA query_only = ON")
+    else:
+        pragmas.append(f"PRAGMA wal_autocheckpoint = {checkpoints.MOST_PAGES}")
+        pragmas.append(f"PRAGMA journal_size_limit = {checkpoints.MOST_BYTES}")
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(dbapi_connection: Any, _record: object) -> None:
