@@ -131,10 +131,11 @@ class RetentionPolicy:
         self._due = {id_: due for id_, due in self._due.items() if id_ in present}
         self._failures = {id_: count for id_, count in self._failures.items() if id_ in present}
         for application in applications:
-            due = self._clock.monotonic() >= self._due[application.id]
-            if due and application.id not in self._attended.keys() | self._running.keys():
-                attend = self._attend(application.id)
-                self._attended[application.id] = asyncio.create_task(attend, name="retention turn")
+            id_ = application.id
+            may_run = is_on(application) and self._fleet.is_present(id_)
+            due = self._clock.monotonic() >= self._due[id_]
+            if due and may_run and id_ not in self._attended and id_ not in self._running:
+                self._attended[id_] = asyncio.create_task(self._attend(id_), name="retention turn")
         if self._attended:
             await asyncio.wait(self._attended.values(), timeout=PATIENCE_SECS)
         ended = [id_ for id_, task in self._attended.items() if task.done()]
