@@ -13,13 +13,14 @@ import hmac
 import re
 import secrets
 from typing import Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from conductor_lite.errors import ForbiddenError, InvalidError
+from conductor_lite.turns import PIECE_SIZE
 
 CSRF_COOKIE = "conductor_csrf"
 CSRF_FIELD = "csrf_token"
@@ -100,7 +101,26 @@ async def read_form(request: Request, max_bytes: int = MAX_FORM_BYTES, too_large
 
 
 def _fields(body: bytearray) -> list[tuple[str, str]]:
-    return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict")
+    """As ``parse_qsl`` reads them, a piece at a time: it takes a value of megabytes apart in one call, and no
+    other thread could run meanwhile.
+    """
+    if not body.isascii():
+        raise ValueError("A form is ASCII.")
+    pairs = (part.partition(b"=") for part in body.split(b"&") if part)
+    return [(_unquoted(name), _unquoted(value)) for name, _, value in pairs]
+
+
+def _unquoted(quoted: bytearray) -> str:
+    pieces: list[bytes] = []
+    start = 0
+    while start < len(quoted):
+        end = start + PIECE_SIZE
+        # A percent sign stays with its two digits.
+        cut = quoted.rfind(b"%", end - 2, end) if end < len(quoted) else -1
+        end = end if cut == -1 else cut
+        pieces.append(unquote_to_bytes(bytes(quoted[start:end].replace(b"+", b" "))))
+        start = end
+    return b"".join(pieces).decode()
 
 
 class FormGuard:
