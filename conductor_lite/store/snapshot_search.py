@@ -46,6 +46,8 @@ FIRST_STEP = 2_000
 LONGER = 4
 #: It takes about so many times longer to look a row up than to pass over it by what an index tells of it.
 DEAR = 8
+#: And where marks tell of facts, for which they have few bits: some must be looked up in vain.
+VAGUE = 3
 #: And to go to another facet.
 PER_FACET = 12
 #: Who passes over more rows than this has the database pass over them, by what leads at first.
@@ -247,7 +249,12 @@ class _Search:
 
     def _effort(self, path: Path) -> int:
         """How much longer it takes to pass over a row that a path finds, for it must be looked up."""
-        return DEAR if self._is_complete and not path.tells else 1
+        if not self._is_complete:
+            return 1
+        if not path.tells:
+            return DEAR
+        asks_for_facts = any(part.ordered is not None and part.ordered.index is None for part in self._parts)
+        return VAGUE if asks_for_facts and path.index is not None else 1
 
     async def _by_facets(self, window: Window, page: _Page) -> Window | None:
         """Let the filters that facets tell of lead together; gives what is left to the filters one by one."""
@@ -290,7 +297,7 @@ class _Search:
         for lead, beforehand in leads:
             effort = self._effort(lead.path)
             # Counting is some effort, too.
-            most = (least // 2 - beforehand) // effort
+            most = (least // 4 - beforehand) // effort
             if most > 0:
                 (count,) = await self._reader.counts(window, [lead.path], most)
                 if count <= most:
