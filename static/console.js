@@ -183,14 +183,35 @@
     if (key) remember(key, event.target.value);
   });
 
+  // While the server is away a form stays as it is: what the browser has to say of it would take its place.
+  let reached = null;
+  const reach = async (form, button) => {
+    form.dataset.sent = "yes";
+    try {
+      await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(3000) });
+    } catch (error) {
+      // One that is only slow is waited for, as the browser shows it.
+      if (error.name !== "TimeoutError") {
+        delete form.dataset.sent;
+        return void toast("The server does not answer; nothing was done.", "bad");
+      }
+    }
+    reached = form;
+    form.requestSubmit(button?.isConnected ? button : undefined);
+  };
+
   // A form is sent once, however often its button is pressed; coming back to the page makes it usable again.
   document.addEventListener("submit", (event) => {
     // The property would be a field of that name, where a form has one.
     if (event.target.getAttribute("method") !== "post" || event.defaultPrevented) return;
     // What is sent in place stays, to be sent again; actions.js sees to its button.
     if (event.target.closest("#modal") || event.target.matches("[data-modal], [data-in-place]")) return;
-    if (event.target.dataset.sent) event.preventDefault();
-    event.target.dataset.sent = "yes";
+    if (event.target !== reached) {
+      event.preventDefault();
+      if (!event.target.dataset.sent) reach(event.target, event.submitter);
+      return;
+    }
+    reached = null;
     // What is downloaded leaves this page open.
     if (event.target.matches("[data-download]")) {
       toast("The download begins as soon as it is ready.");
@@ -198,6 +219,7 @@
     }
   });
   window.addEventListener("pageshow", () => {
+    reached = null;
     for (const form of $$("form[data-sent]")) delete form.dataset.sent;
   });
 

@@ -252,8 +252,13 @@ def test_an_open_page_does_not_hold_up_the_server_and_says_that_it_is_gone(
 ) -> None:
     page = open_page(server.url + "/", noise="net::ERR|Failed to fetch")
     wait_until_live(page)
+    page.get_by_label("Name", exact=True).fill("typed")
     assert server.process.terminate(60) == 0
     # What uvicorn says when its patience with what is still open is over.
     assert "graceful shutdown exceeded" not in server.process.output
     page.evaluate("document.dispatchEvent(new CustomEvent('console:refresh'))")
     page.wait_for_selector('#live-state[data-state="offline"]')
+    # A form stays as it is, to be sent when there is a server again.
+    page.get_by_role("button", name="Register").click()
+    expect(page.locator(".toast")).to_contain_text("The server does not answer; nothing was done.")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("typed")
