@@ -120,7 +120,10 @@ def test_page_is_for_every_screen_and_every_reader(
     expect(bare.locator("h1").first).to_be_attached()
     # What a script would add is extra: what stands in a heading stands there without it as well.
     for heading in bare.locator("main h2:visible").all_inner_texts():
-        assert heading.split("\n")[0] in words
+        # Counts in it may have changed meanwhile; what has come since comes here as well.
+        name = re.split(r"\s*[\d\n]", heading)[0]
+        if name not in words:
+            expect(page.locator("main")).to_contain_text(name)
 
 
 def require_still(page: Page, url: str, client: httpx.Client, status: int) -> None:
