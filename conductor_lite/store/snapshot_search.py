@@ -6,6 +6,8 @@ there and leads that far; then they look again. Databases guess that badly.
 
 Filters that each match much and together little or nothing would lead each other in vain. So where the first
 look does not find enough, filters that facets tell of lead together, by the facets that match them all.
+Beside other filters, indexes tell facets and marks of what they find, so most of it need not be looked up;
+and what an index finds without any order is read at once where that is much less.
 """
 
 from collections.abc import Sequence
