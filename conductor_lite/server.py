@@ -31,6 +31,7 @@ from conductor_lite.loop_lag import LoopLag
 from conductor_lite.notify import Notifier
 from conductor_lite.operations import Operations
 from conductor_lite.operations.context import Context
+from conductor_lite.operations.remembered import Remembered
 from conductor_lite.policies.alert_delivery import AlertDelivery
 from conductor_lite.policies.alerts import AlertWatch
 from conductor_lite.policies.audit_retention import AuditRetention
@@ -47,6 +48,7 @@ from conductor_lite.store.applications import Applications
 from conductor_lite.store.audit import AuditLog
 from conductor_lite.store.autoscaling import AutoscalingPolicies
 from conductor_lite.store.database import Database
+from conductor_lite.store.definitions import Definitions
 from conductor_lite.store.executors import Executors
 from conductor_lite.store.folder import DataFolder
 from conductor_lite.store.idempotency_keys import IdempotencyKeys
@@ -104,6 +106,7 @@ class Conductor:
         self._retention = RetentionPolicy(self.fleet, applications, retention_runs, audit_log, changes, clock)
         measurer, recommender = Measurer(self.fleet, clock), Recommender(clock)
         autoscaling_policies = AutoscalingPolicies(db)
+        self._remembered = Remembered(Definitions(db))
         # What the conductor does by itself on a clock, beside the fleet's own loops.
         self._policies = PolicyRunner(
             [
@@ -126,6 +129,7 @@ class Conductor:
                     self.fleet, measurer, recommender, applications, audit_log, MetricPoints(db), clock
                 ),
                 Snapshots(self.fleet, applications, snapshots, clock),
+                self._remembered,
             ],
             clock,
         )
@@ -149,6 +153,7 @@ class Conductor:
                 snapshots=snapshots,
                 snapshot_search=SnapshotSearch(db),
                 snapshot_counts=SnapshotCounts(db),
+                remembered=self._remembered,
                 fleet=self.fleet,
                 metric_reading=MetricReading(db),
                 measurer=measurer,
@@ -179,6 +184,7 @@ class Conductor:
         await self.operations.bulk_jobs.stop_all()
         await self.operations.refusals.stop()
         await self._policies.stop()
+        await self._remembered.stop()
         await self._retention.stop()
         await self.fleet.stop()
 

@@ -86,6 +86,7 @@ class Context:
         snapshots: SnapshotStore,
         snapshot_search: SnapshotSearch,
         snapshot_counts: SnapshotCounts,
+        remembered: Remembered,
         fleet: Fleet,
         metric_reading: MetricReading,
         measurer: Measurer,
@@ -113,6 +114,7 @@ class Context:
         self.snapshots = snapshots
         self.snapshot_search = snapshot_search
         self.snapshot_counts = snapshot_counts
+        self.remembered = remembered
         self.fleet = fleet
         self.metric_reading = metric_reading
         self.measurer = measurer
@@ -123,7 +125,6 @@ class Context:
         self.now = now
         #: For those who forget what is old: a calendar that jumps ahead is not believed at once.
         self.trusted_now = trusted_now
-        self.remembered = Remembered()
         self._shared = SharedAnswers()
 
     async def application(self, actor: Actor, name: str) -> ApplicationRecord:

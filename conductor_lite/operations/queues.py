@@ -36,7 +36,7 @@ class Queues:
         actor.require(APPLICATION_READ)
         application = await self._context.application(actor, application_name)
         return await self._context.remembered.instead(
-            application.id, _KIND, lambda: self.list(actor, application_name)
+            application.id, _KIND, list[QueueRecord], lambda: self.list(actor, application_name)
         )
 
     async def get(self, actor: Actor, application_name: str, queue_name: str) -> QueueRecord:

@@ -64,7 +64,10 @@ class Schedules:
         actor.require(APPLICATION_READ)
         application = await self._context.application(actor, application_name)
         return await self._context.remembered.instead(
-            application.id, _KIND, lambda: self.list(actor, application_name, _EVERYTHING)
+            application.id,
+            _KIND,
+            list[ScheduleRecord],
+            lambda: self.list(actor, application_name, _EVERYTHING),
         )
 
     async def get(self, actor: Actor, application_name: str, schedule_name: str) -> ScheduleRecord:

@@ -41,7 +41,7 @@ class Versions:
         actor.require(APPLICATION_READ)
         application = await self._context.application(actor, application_name)
         return await self._context.remembered.instead(
-            application.id, _KIND, lambda: self.list(actor, application_name)
+            application.id, _KIND, list[ApplicationVersionRecord], lambda: self.list(actor, application_name)
         )
 
     async def set_latest(self, actor: Actor, application_name: str, version_name: str) -> None:

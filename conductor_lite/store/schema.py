@@ -45,6 +45,7 @@ KNOWN_REVISIONS: tuple[str, ...] = (
     "0011",
     "0012",
     "0013",
+    "0014",
 )
 
 #: The revision that the tables below describe.
@@ -181,6 +182,17 @@ autoscaling_policies = Table(
     Column("policy", Json(AutoscalingPolicy), nullable=False),
     Column("updated_at", EpochMs, nullable=False),
     Column("declared", Boolean, nullable=False, server_default=false()),
+)
+
+#: What an application last told of its queues, schedules and versions, for while nobody can be asked.
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("application_id", ForeignKey("applications.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String, primary_key=True),
+    # JSON that is read by whoever wrote it.
+    Column("items", LargeBinary, nullable=False),
+    Column("told_at", EpochMs, nullable=False),
 )
 
 #: What was asked for under an idempotency key lately, so that asking twice does it once.
