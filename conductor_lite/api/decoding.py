@@ -7,7 +7,7 @@ import re
 import types
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -150,6 +150,10 @@ def _find_faults(value: object, kind: Any, location: str, faults: list[FieldErro
         message = str(error)
         suffix = _PATH_SUFFIX.search(message)
         inner = suffix.group(1) if suffix else ""
+        if get_origin(narrowed) is Literal and isinstance(value, str):
+            known = ", ".join(map(str, get_args(narrowed)))
+            faults.append(_fault(location, f"unknown; expected one of {known}", value))
+            return
         offending = None if inner else value
         faults.append(_fault(location + inner, in_plain_words(_PATH_SUFFIX.sub("", message)), offending))
         return

@@ -1,6 +1,6 @@
 """Decoding by itself, on shapes that the first operations lack: queries, nesting, lists of objects."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -91,3 +91,22 @@ def test_long_secret_or_structured_values_are_not_repeated(value: Any) -> None:
         decode_body(msgspec.json.encode({"policy": {"queueName": "q", "depth": value}}), Outer)
     (error,) = caught.value.errors
     assert error.value in (None, "dbos_***")
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    source: Literal["auto", "executor"] = "auto"
+    color: Literal["red", "green"] | None = None
+
+
+def test_a_word_that_is_none_of_those_allowed_is_told_what_they_are() -> None:
+    with pytest.raises(InvalidError) as caught:
+        decode_query([("source", "moon")], Choice)
+    assert [(error.location, error.message, error.value) for error in caught.value.errors] == [
+        ("query.source", "unknown; expected one of auto, executor", "moon")
+    ]
+    with pytest.raises(InvalidError) as caught:
+        decode_body(b'{"source": 7, "color": "blue"}', Choice)
+    assert [error.message for error in caught.value.errors if error.location == "body.color"] == [
+        "unknown; expected one of red, green"
+    ]
+    assert _locations(caught) == ["body.color", "body.source"]

@@ -162,7 +162,7 @@ KINDS: Mapping[str, Kind] = {
         Kind(
             type="ExecutorLost",
             title="Executors are lost",
-            fires="Fires when a given number of executors were declared dead within a period.",
+            fires="Fires when that many executors were declared dead within a period, or still are.",
             note="One that leaves for good, as at a scale-down, is declared dead as well.",
             settings=(
                 Setting(
