@@ -52,7 +52,7 @@ class Database:
         #: One connection, opened by the first write.
         self._writer = _engine(path, 1, busy_timeout_secs, begin="BEGIN IMMEDIATE", query_only=False)
         #: Keeps the write-ahead log short.
-        self._checkpoints = Checkpoints(path)
+        self._checkpoints = Checkpoints(path, self._write_lock)
         #: How many reads may still start; `close` takes them all.
         self._read_slots = asyncio.Semaphore(readers)
         #: As many connections, opened as they are needed, which SQLite itself keeps from writing.

@@ -81,6 +81,92 @@ def test_writers_go_on_while_the_log_is_folded_in(run: Run, monkeypatch: pytest.
     assert times == [True]
 
 
+def test_the_log_begins_anew_although_it_is_never_folded_in_whole(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY_SECS", 0.0)
+    monkeypatch.setattr(checkpoints, "LONG_PAGES", 1)
+    fold = checkpoints.Checkpoints._fold
+
+    async def body(db: Database) -> None:
+        loop = asyncio.get_running_loop()
+        # Of each round: whether it was tried, and whether all of it may be folded in.
+        tried, nobody_reads = asyncio.Event(), threading.Event()
+
+        def in_part(self: checkpoints.Checkpoints) -> int:
+            if tried.is_set():
+                nobody_reads.wait(60)
+            pages = fold(self)
+            loop.call_soon_threadsafe(tried.set)
+            return pages
+
+        monkeypatch.setattr(checkpoints.Checkpoints, "_fold", in_part)
+        log = db.path.with_name(f"{db.path.name}-wal")
+        # The salts in its header are others each time that it begins anew.
+        salts: list[bytes] = []
+        for _ in range(4):
+            tried.clear()
+            nobody_reads.clear()
+            db._checkpoints._commits = 0
+            async with db.read() as connection:
+                # What is written from here on is not to be folded in.
+                await connection.execute(text("SELECT count(*) FROM meta"))
+                await _write(db, checkpoints.EVERY_COMMITS)
+                await tried.wait()
+            nobody_reads.set()
+            assert db._checkpoints._task is not None
+            await db._checkpoints._task
+            salts.append(log.read_bytes()[16:24])
+        assert len(set(salts)) == len(salts)
+
+    run(body)
+
+
+def test_a_database_is_closed_while_folding_in_waits_for_its_turn(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY_SECS", 0.0)
+    monkeypatch.setattr(checkpoints, "LONG_PAGES", 1)
+
+    async def body(db: Database) -> None:
+        await _write(db, checkpoints.EVERY_COMMITS)
+        async with db.write():
+            await wait_until_async(lambda: db._checkpoints._is_waiting, 60, "the log to wait for its turn")
+            closing = asyncio.create_task(db.close())
+            # In line behind what waits, which is then in its turn.
+            await asyncio.sleep(0)
+        await asyncio.wait_for(closing, 60)
+
+    run(body)
+
+
+def test_a_database_is_closed_before_folding_in_gets_in_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY_SECS", 0.0)
+    monkeypatch.setattr(checkpoints, "LONG_PAGES", 1)
+    begun, goes_on = threading.Event(), threading.Event()
+    opened = checkpoints._opened
+
+    def held(path: Path) -> sqlite3.Connection:
+        begun.set()
+        goes_on.wait(60)
+        return opened(path)
+
+    async def body(db: Database) -> None:
+        monkeypatch.setattr(checkpoints, "_opened", held)
+        await _write_until(db, begun.is_set, "the log to be folded in")
+        async with db.write():
+            closing = asyncio.create_task(db.close())
+            await asyncio.sleep(0)
+            goes_on.set()
+            await wait_until_async(lambda: db._checkpoints._is_waiting, 60, "the log to wait for its turn")
+        # Its turn comes after the closing's, which lets nobody write any more.
+        await asyncio.wait_for(closing, 60)
+
+    run(body)
+
+
 def test_a_failure_is_told_once_and_stops_nobody(
     run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
