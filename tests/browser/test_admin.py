@@ -69,7 +69,7 @@ def test_a_backup_is_downloaded_while_the_page_stays_and_tells_of_it(
         assert (APPLICATION,) in db.execute("SELECT name FROM applications").fetchall()
     page.get_by_label("Audit log").fill("30")
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".toast")).to_contain_text("Saved the settings of the organisation.")
+    expect(page.locator(".toast", has_text="Saved the settings of the organisation.").last).to_be_visible()
     expect(page.get_by_label("Audit log")).to_have_value("30")
     assert showcase.conductor.get("")["auditLogRetentionDays"] == 30
 
@@ -86,7 +86,7 @@ def test_roles_are_made_and_deleted_and_the_audit_log_tells_it(showcase: Showcas
     page.get_by_label("Name", exact=True).fill("on_call")
     page.get_by_label("metric.read").check()
     page.get_by_role("button", name="Create role").click()
-    expect(page.locator(".toast")).to_contain_text("Created the role on_call.")
+    expect(page.locator(".toast", has_text="Created the role on_call.").last).to_be_visible()
     made = {role["name"]: role["permissions"] for role in showcase.conductor.get("/roles")}
     assert made["on_call"] == ["metric.read"]
     page.get_by_role("link", name="Delete the role on_call").click()

@@ -126,7 +126,7 @@ def test_an_application_is_understood_and_its_latest_version_set(shop: Orders, o
     expect(dialog).to_contain_text("no longer to 2.0.0")
     assert axe(page) == []
     dialog.get_by_role("button", name="Make it the latest").click()
-    expect(page.locator(".toast")).to_contain_text("1.0.0 is the latest version of orders now.")
+    expect(page.locator(".toast", has_text="1.0.0 is the latest version of orders now.").last).to_be_visible()
     expect(latest).to_contain_text("1.0.0")
     assert shop.get("/versions")[0]["versionName"] == "1.0.0"
     newer.kill()
@@ -137,7 +137,7 @@ def test_settings_without_scripts(shop: Orders, open_page: Open) -> None:
     plain = open_page(f"{shop.conductor.url}/apps/orders/settings", java_script_enabled=False)
     plain.get_by_label("Keep for").fill("12")
     plain.get_by_role("button", name="Save snapshots").click()
-    expect(plain.locator(".toast")).to_contain_text("Saved the settings of orders")
+    expect(plain.locator(".toast", has_text="Saved the settings of orders").last).to_be_visible()
     expect(plain.get_by_label("Keep for")).to_have_value("12")
     plain.get_by_label("Executor timeout").fill("0")
     plain.evaluate("document.querySelector('#executor_timeout_secs').form.noValidate = true")

@@ -7,15 +7,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 from browser.conftest import Open, RealServer
 from console.pictures import PicturedOperations
 from playwright.sync_api import Page, expect
+from support.wait import wait_until
 from websockets.asyncio.client import connect
 
 
 @contextmanager
 def executor(server: RealServer, application: str, executor_id: str) -> Iterator[None]:
-    """An executor that says who it is and answers everything else with success."""
+    """An executor that says who it is and answers everything else with success; it is listed already."""
     stop = threading.Event()
 
     async def live() -> None:
@@ -42,7 +44,14 @@ def executor(server: RealServer, application: str, executor_id: str) -> Iterator
 
     thread = threading.Thread(target=lambda: asyncio.run(live()), daemon=True)
     thread.start()
+
+    def is_listed() -> bool:
+        page = f"{server.url}/apps/{application}/executors"
+        listed = httpx.get(page, headers={"Accept": "application/json"}, timeout=60, trust_env=False)
+        return executor_id in listed.text
+
     try:
+        wait_until(is_listed, 60, f"{executor_id} to be listed")
         yield
     finally:
         stop.set()
@@ -222,7 +231,7 @@ def test_everything_works_without_scripts(server: RealServer, open_page: Open) -
     page = open_page(server.url + "/", java_script_enabled=False)
     page.get_by_label("Name", exact=True).fill("plain")
     page.get_by_role("button", name="Register").click()
-    expect(page.locator(".toast")).to_contain_text("Registered plain")
+    expect(page.locator(".toast", has_text="Registered plain").last).to_be_visible()
     page.get_by_text("Java", exact=True).click()
     expect(page.get_by_text("withConductorDomain")).to_be_visible()
     page.goto(server.url + "/")
@@ -235,7 +244,7 @@ def test_everything_works_without_scripts(server: RealServer, open_page: Open) -
     page.get_by_role("link", name="Delete…").click()
     expect(page.get_by_role("heading", name="Delete plain?")).to_be_visible()
     page.get_by_role("button", name="Delete plain").click()
-    expect(page.locator(".toast")).to_contain_text("Deleted plain.")
+    expect(page.locator(".toast", has_text="Deleted plain.").last).to_be_visible()
 
 
 def test_a_refused_stream_falls_back_to_asking(server: RealServer, open_page: Open) -> None:
@@ -260,5 +269,7 @@ def test_an_open_page_does_not_hold_up_the_server_and_says_that_it_is_gone(
     page.wait_for_selector('#live-state[data-state="offline"]')
     # A form stays as it is, to be sent when there is a server again.
     page.get_by_role("button", name="Register").click()
-    expect(page.locator(".toast")).to_contain_text("The server does not answer; nothing was done.")
+    expect(
+        page.locator(".toast", has_text="The server does not answer; nothing was done.").last
+    ).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("typed")

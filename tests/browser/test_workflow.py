@@ -244,7 +244,7 @@ def test_everything_works_without_scripts(shop: Orders, open_page: Open) -> None
     page.get_by_label("Start at step").select_option("1")
     page.get_by_role("button", name="Fork it").click()
     expect(page).to_have_url(re.compile("/failing-2$"))
-    expect(page.locator(".toast")).to_contain_text("Forked failing-2 from step 1.")
+    expect(page.locator(".toast", has_text="Forked failing-2 from step 1.").last).to_be_visible()
     page.locator(".toast a").click()
     page.get_by_role("link", name="Delete").click()
     page.get_by_role("link", name="Keep it").click()

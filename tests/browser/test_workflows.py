@@ -216,7 +216,7 @@ def test_failed_ones_are_forked_and_all_that_wait_are_cancelled_and_resumed(
     page.locator(".selection").get_by_role("button", name="Fork from failure…").click()
     dialog = page.get_by_role("dialog", name="Fork 3 workflows from where they failed?")
     dialog.get_by_role("button", name="Fork 3 workflows").click()
-    expect(page.locator(".toast")).to_contain_text("Forked 3 workflows.")
+    expect(page.locator(".toast", has_text="Forked 3 workflows.").last).to_be_visible()
     expect(page.locator("[data-select]:checked")).to_have_count(0)
     expect(page.get_by_role("link", name="forked")).to_have_count(3)
 
@@ -285,7 +285,7 @@ def test_everything_works_without_scripts(showcase: Showcase, open_page: Open) -
     expect(page.get_by_role("heading", name="Delete 1 workflow?")).to_be_visible()
     page.get_by_label("Their children as well").check()
     page.get_by_role("button", name="Delete 1 workflow").click()
-    expect(page.locator(".toast")).to_contain_text("Deleted 1 workflow.")
+    expect(page.locator(".toast", has_text="Deleted 1 workflow.").last).to_be_visible()
     page.goto(table(showcase, "id=nested-1"))
     expect(page.get_by_text("No workflow matches these filters.")).to_be_visible()
 
