@@ -62,7 +62,7 @@ class Checkpoints:
             self._task = asyncio.create_task(self._fold_in())
 
     async def close(self) -> None:
-        """Wait for what was begun. The caller holds the lock for writing, and never lets go of it."""
+        """Wait for what was begun. The caller holds the lock for writing, and nobody writes after it."""
         self._is_closed = True
         if self._task is not None:
             if self._is_waiting:

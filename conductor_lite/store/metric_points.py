@@ -26,6 +26,7 @@ from conductor_lite.store.metric_families import (
     merge,
 )
 from conductor_lite.store.metric_records import MetricSource
+from conductor_lite.store.metric_rolling import first_covered, sums
 from conductor_lite.store.metric_schema import metric_points, metric_series, metric_sources
 from conductor_lite.store.schema import applications
 
@@ -209,12 +210,12 @@ class MetricPoints:
         shorter_secs = ROLLED_FROM[window_secs]
         # Outside of the writer: a day may have many points, and nobody else writes those of this source.
         async with self._db.read() as connection:
-            first = await _first_covered(connection, source.number, shorter_secs, begin, target)
-            sums: dict[Label, tuple[float, float]] = {}
+            first = await first_covered(connection, source.number, shorter_secs, begin, target)
+            found: dict[Label, tuple[float, float]] = {}
             if first is not None:
                 target = floor(first, window_secs) + window_secs
-                sums = await _sums(connection, source.number, shorter_secs, target - window_secs, target)
-        merged = merge(sums, shorter_secs)
+                found = await sums(connection, source.number, shorter_secs, target - window_secs, target)
+        merged = merge(found, shorter_secs)
         # What was collected in windows of this length has no shorter ones, and stays.
         groups = [group for group in Group if coverage(group) in merged]
         async with self._writing(source) as connection:
@@ -365,48 +366,3 @@ async def _delete(
                 columns.window_start < end,
             )
         )
-
-
-async def _first_covered(
-    connection: AsyncConnection, source: int, window_secs: int, begin: int, end: int
-) -> int | None:
-    points, series = metric_points.c, metric_series.c
-    query = (
-        select(points.window_start)
-        .select_from(metric_series.join(metric_points, points.series == series.id))
-        .where(
-            series.source == source,
-            series.family == COVERAGE,
-            points.resolution_secs == window_secs,
-            points.window_start >= begin,
-            points.window_start < end,
-        )
-        .order_by(points.window_start)
-        .limit(1)
-    )
-    return (await connection.execute(query)).scalar_one_or_none()
-
-
-async def _sums(
-    connection: AsyncConnection, source: int, window_secs: int, begin: int, end: int
-) -> dict[Label, tuple[float, float]]:
-    points, series = metric_points.c, metric_series.c
-    query = (
-        select(
-            series.family,
-            series.first_label,
-            series.second_label,
-            func.sum(points.value),
-            func.max(points.value),
-        )
-        .select_from(metric_series.join(metric_points, points.series == series.id))
-        .where(
-            series.source == source,
-            points.resolution_secs == window_secs,
-            points.window_start >= begin,
-            points.window_start < end,
-        )
-        .group_by(series.id)
-    )
-    rows = await connection.execute(query)
-    return {Label(family, first, second): (total, largest) for family, first, second, total, largest in rows}
